@@ -1,0 +1,32 @@
+// A labelled set of images, whole in memory as bytes: what every data source yields and every batch is cut from.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "unfold/shape.h"
+
+namespace unfold {
+
+struct Dataset {
+  std::string name;                  ///< "mnist", "fashion-mnist", "strokes"
+  Shape image;                       ///< (C, H, W) of one image
+  std::vector<uint8_t> pixels;       ///< (N, C, H, W), 0 = black
+  std::vector<uint8_t> labels;       ///< (N), each below classes.size()
+  std::vector<std::string> classes;  ///< name of each label
+
+  int64_t size() const { return static_cast<int64_t>(labels.size()); }
+  std::span<const uint8_t> at(int64_t i) const {
+    const auto n = static_cast<size_t>(image.elements());
+    return {pixels.data() + static_cast<size_t>(i) * n, n};
+  }
+};
+
+/// The two parts a data set is published in.
+struct DatasetPair {
+  Dataset train, test;
+};
+
+}  // namespace unfold
