@@ -32,7 +32,7 @@ struct Descriptor {
 std::vector<std::byte> read_file(const std::filesystem::path& path, ErrorKind kind, uint64_t limit) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.fd < 0) throw system_error(kind, path, "cannot open");
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.fd, &status) != 0) throw system_error(kind, path, "cannot look at");
   if (!S_ISREG(status.st_mode)) throw Error(kind, "this is no regular file").where(path.string());
   const auto size = static_cast<uint64_t>(status.st_size);
@@ -48,7 +48,8 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, ErrorKind ki
     const ssize_t n = ::read(file.fd, bytes.data() + done, bytes.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw system_error(kind, path, "cannot read");
-    if (n == 0) break;  // it shrank while being read: hand over what there is, the parser will say what is missing
+    if (n == 0)
+      break;  // it shrank while being read: hand over what there is, the parser will say what is missing
     done += static_cast<size_t>(n);
   }
   bytes.resize(done);
@@ -61,7 +62,8 @@ void write_file(const std::filesystem::path& path, std::span<const std::byte> by
   const auto fail = [&](const char* did) {
     Error error = system_error(ErrorKind::runtime, path, did);
     ::unlink(temporary.c_str());
-    throw std::move(error).hint("the old file, if there was one, is unchanged; free some space or choose another place");
+    throw std::move(error).hint(
+        "the old file, if there was one, is unchanged; free some space or choose another place");
   };
   {
     const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
@@ -76,7 +78,8 @@ void write_file(const std::filesystem::path& path, std::span<const std::byte> by
     if (::fsync(file.fd) != 0) fail("cannot sync");
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename into place");
-  // The rename itself must survive a power cut. Some file systems cannot sync a directory: that is no failure.
+  // The rename itself must survive a power cut. Some file systems cannot sync a directory: that is no
+  // failure.
   const Descriptor folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.fd >= 0) ::fsync(folder.fd);
 }
@@ -91,7 +94,8 @@ void require_writable(const std::filesystem::path& directory) {
   const std::filesystem::path probe = directory / (".write-test-" + std::to_string(::getpid()));
   const Descriptor file(::open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (file.fd < 0) {
-    throw system_error(ErrorKind::runtime, directory, "cannot write into this folder").hint("choose another with --out");
+    throw system_error(ErrorKind::runtime, directory, "cannot write into this folder")
+        .hint("choose another with --out");
   }
   ::unlink(probe.c_str());
 }

@@ -13,12 +13,14 @@
 
 namespace unfold {
 
-/// The bytes of a file. Throws `kind` (with the path, and what the system said) if it cannot be opened or read, is
-/// no regular file, or is larger than `limit` bytes (said before anything is allocated).
-std::vector<std::byte> read_file(const std::filesystem::path& path, ErrorKind kind, uint64_t limit = uint64_t{1} << 40);
+/// The bytes of a file. Throws `kind` (with the path, and what the system said) if it cannot be opened or
+/// read, is no regular file, or is larger than `limit` bytes (said before anything is allocated).
+std::vector<std::byte> read_file(const std::filesystem::path& path, ErrorKind kind,
+                                 uint64_t limit = uint64_t{1} << 40);
 
 /// Replaces the file in one step: writes "PATH.tmp-PID", syncs it, renames it over PATH, syncs the directory.
-/// On failure the temporary file is removed, the old file is intact and a runtime error names path and reason.
+/// On failure the temporary file is removed, the old file is intact and a runtime error names path and
+/// reason.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file(const std::filesystem::path& path, std::string_view text);
 

@@ -12,7 +12,9 @@ constexpr int64_t kMaxWindow = int64_t{1} << 20;  // keeps every size expression
 
 Shape::Shape(std::span<const int64_t> sizes) {
   if (sizes.size() > kMaxRank) {
-    throw Error(ErrorKind::usage, "a shape has too many axes").wanted("at most 8").got(std::to_string(sizes.size()));
+    throw Error(ErrorKind::usage, "a shape has too many axes")
+        .wanted("at most 8")
+        .got(std::to_string(sizes.size()));
   }
   int64_t product = 1;
   for (const int64_t size : sizes) {
@@ -37,7 +39,9 @@ Shape Shape::batched(int64_t n) const {
   return Shape(std::span(sizes.data(), static_cast<size_t>(rank_) + 1));
 }
 
-Shape Shape::sample() const { return Shape(sizes().subspan(rank_ > 0 ? 1 : 0)); }
+Shape Shape::sample() const {
+  return Shape(sizes().subspan(rank_ > 0 ? 1 : 0));
+}
 
 std::string Shape::text() const {
   std::string text = "(";
@@ -92,8 +96,10 @@ Conv2dShape Conv2dShape::infer(const Shape& x, int64_t oc, const Window2d& windo
         .wanted("multiples of " + std::to_string(window.groups))
         .got(std::to_string(s.ic) + " input and " + std::to_string(oc) + " output channels");
   }
-  s.oh = output_size(s.ih, window.kernel_h, window.stride_h, window.pad_top, window.pad_bottom, window.dilation_h);
-  s.ow = output_size(s.iw, window.kernel_w, window.stride_w, window.pad_left, window.pad_right, window.dilation_w);
+  s.oh = output_size(s.ih, window.kernel_h, window.stride_h, window.pad_top, window.pad_bottom,
+                     window.dilation_h);
+  s.ow = output_size(s.iw, window.kernel_w, window.stride_w, window.pad_left, window.pad_right,
+                     window.dilation_w);
   if (s.oh < 1 || s.ow < 1) {
     const int64_t need_h = window.dilation_h * (window.kernel_h - 1) + 1;
     const int64_t need_w = window.dilation_w * (window.kernel_w - 1) + 1;

@@ -75,8 +75,8 @@ struct Conv2dShape {
 
   int64_t group_ic() const { return ic / window.groups; }
   int64_t group_oc() const { return oc / window.groups; }
-  int64_t pixels() const { return oh * ow; }                     ///< gemm_n: output pixels of one image
-  int64_t patch() const { return group_ic() * window.taps(); }   ///< gemm_k: elements of one patch
+  int64_t pixels() const { return oh * ow; }                         ///< gemm_n: output pixels of one image
+  int64_t patch() const { return group_ic() * window.taps(); }       ///< gemm_k: elements of one patch
   int64_t columns() const { return ic * window.taps() * pixels(); }  ///< elements of one image's columns
   int64_t x_image() const { return ic * ih * iw; }
   int64_t y_image() const { return oc * pixels(); }

@@ -16,7 +16,9 @@ std::string_view dtype_name(Dtype dtype) {
   return kNames[static_cast<size_t>(dtype)];
 }
 
-void Buffer::Free::operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{64}); }
+void Buffer::Free::operator()(std::byte* p) const {
+  ::operator delete(p, std::align_val_t{64});
+}
 
 Buffer::Buffer(size_t bytes) : size_(bytes) {
   void* p = ::operator new(bytes ? bytes : 1, std::align_val_t{64}, std::nothrow);
@@ -49,7 +51,9 @@ bool Tensor::contiguous() const {
 
 void Tensor::check_dtype(Dtype wanted) const {
   if (dtype_ != wanted) {
-    throw Error(ErrorKind::usage, "a tensor has another dtype").wanted(dtype_name(wanted)).got(dtype_name(dtype_));
+    throw Error(ErrorKind::usage, "a tensor has another dtype")
+        .wanted(dtype_name(wanted))
+        .got(dtype_name(dtype_));
   }
 }
 
@@ -63,7 +67,8 @@ void Tensor::check_count(int64_t count) const {
 }
 
 Tensor Tensor::reshaped(const Shape& shape) const {
-  if (!contiguous()) throw Error(ErrorKind::usage, "only a contiguous tensor can be reshaped").got(shape_.text());
+  if (!contiguous())
+    throw Error(ErrorKind::usage, "only a contiguous tensor can be reshaped").got(shape_.text());
   check_count(shape.elements());
   Tensor t(dtype_, shape, data_);
   t.owner_ = owner_;

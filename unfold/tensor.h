@@ -15,17 +15,36 @@ namespace unfold {
 
 enum class Dtype : uint8_t { f32, f64, i64, i32, u8, boolean, f16, bf16 };
 
-size_t dtype_size(Dtype dtype);            ///< bytes of one element
-std::string_view dtype_name(Dtype dtype);  ///< safetensors' names: "F32", "F64", "I64", "I32", "U8", "BOOL", ...
+size_t dtype_size(Dtype dtype);  ///< bytes of one element
+std::string_view dtype_name(
+    Dtype dtype);  ///< safetensors' names: "F32", "F64", "I64", "I32", "U8", "BOOL", ...
 
 template <class T>
 constexpr Dtype dtype_of();
-template <> constexpr Dtype dtype_of<float>() { return Dtype::f32; }
-template <> constexpr Dtype dtype_of<double>() { return Dtype::f64; }
-template <> constexpr Dtype dtype_of<int64_t>() { return Dtype::i64; }
-template <> constexpr Dtype dtype_of<int32_t>() { return Dtype::i32; }
-template <> constexpr Dtype dtype_of<uint8_t>() { return Dtype::u8; }
-template <> constexpr Dtype dtype_of<bool>() { return Dtype::boolean; }
+template <>
+constexpr Dtype dtype_of<float>() {
+  return Dtype::f32;
+}
+template <>
+constexpr Dtype dtype_of<double>() {
+  return Dtype::f64;
+}
+template <>
+constexpr Dtype dtype_of<int64_t>() {
+  return Dtype::i64;
+}
+template <>
+constexpr Dtype dtype_of<int32_t>() {
+  return Dtype::i32;
+}
+template <>
+constexpr Dtype dtype_of<uint8_t>() {
+  return Dtype::u8;
+}
+template <>
+constexpr Dtype dtype_of<bool>() {
+  return Dtype::boolean;
+}
 
 /// How the elements of an activation lie in memory. The API speaks nchw; an engine may choose another inside.
 enum class Layout : uint8_t { nchw, nhwc, chwn16 };

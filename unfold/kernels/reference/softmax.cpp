@@ -1,0 +1,51 @@
+#include "unfold/kernels/reference/softmax.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace unfold::reference {
+
+template <class T>
+void softmax_forward(int64_t n, int64_t classes, const T* x, T* y) {
+  for (int64_t r = 0; r < n; ++r, x += classes, y += classes) {
+    const T largest = *std::max_element(x, x + classes);
+    T sum = 0;
+    for (int64_t c = 0; c < classes; ++c) sum += y[c] = std::exp(x[c] - largest);
+    for (int64_t c = 0; c < classes; ++c) y[c] /= sum;
+  }
+}
+
+template <class T>
+void softmax_backward(int64_t n, int64_t classes, const T* y, const T* dy, T* dx) {
+  for (int64_t r = 0; r < n; ++r, y += classes, dy += classes, dx += classes) {
+    T dot = 0;
+    for (int64_t c = 0; c < classes; ++c) dot += dy[c] * y[c];
+    for (int64_t c = 0; c < classes; ++c) dx[c] = y[c] * (dy[c] - dot);
+  }
+}
+
+template <class T>
+void cross_entropy(int64_t n, int64_t classes, const T* x, const uint8_t* label, T scale, double* loss,
+                   T* dx) {
+  for (int64_t r = 0; r < n; ++r, x += classes) {
+    const double largest = *std::max_element(x, x + classes);
+    double sum = 0;
+    for (int64_t c = 0; c < classes; ++c) sum += std::exp(static_cast<double>(x[c]) - largest);
+    loss[r] = std::log(sum) - (static_cast<double>(x[label[r]]) - largest);
+    if (!dx) continue;
+    for (int64_t c = 0; c < classes; ++c) {
+      const double p = std::exp(static_cast<double>(x[c]) - largest) / sum;
+      dx[r * classes + c] = static_cast<T>(static_cast<double>(scale) * (p - (c == label[r] ? 1 : 0)));
+    }
+  }
+}
+
+#define UNFOLD_INSTANTIATE(T)                                               \
+  template void softmax_forward(int64_t, int64_t, const T*, T*);            \
+  template void softmax_backward(int64_t, int64_t, const T*, const T*, T*); \
+  template void cross_entropy(int64_t, int64_t, const T*, const uint8_t*, T, double*, T*);
+UNFOLD_INSTANTIATE(float)
+UNFOLD_INSTANTIATE(double)
+#undef UNFOLD_INSTANTIATE
+
+}  // namespace unfold::reference

@@ -1,0 +1,26 @@
+// Softmax, and the cross-entropy of logits, by their definition in their stable form.
+#pragma once
+
+#include <cstdint>
+
+namespace unfold::reference {
+
+// n rows of `classes` logits. Instantiated for float and double.
+
+/// y[r][c] = exp(x[r][c] - m) / sum over k of exp(x[r][k] - m), m = the row's largest x.  Overwrites y; y may
+/// be x.
+template <class T>
+void softmax_forward(int64_t n, int64_t classes, const T* x, T* y);
+
+/// dx[r][c] = y[r][c] * (dy[r][c] - sum over k of dy[r][k] * y[r][k]).  Overwrites dx; dx may be dy.
+template <class T>
+void softmax_backward(int64_t n, int64_t classes, const T* y, const T* dy, T* dx);
+
+/// loss[r] = log(sum over k of exp(x[r][k] - m)) - (x[r][label[r]] - m): the row's cross-entropy in nats, in
+/// double. dx[r][c] = scale * (softmax(x[r])[c] - (c == label[r])): with scale = 1/N the gradient of the
+/// batch's mean. Overwrites loss (n) and dx (n, classes); dx may be null or x.
+template <class T>
+void cross_entropy(int64_t n, int64_t classes, const T* x, const uint8_t* label, T scale, double* loss,
+                   T* dx);
+
+}  // namespace unfold::reference
