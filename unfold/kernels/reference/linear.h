@@ -18,6 +18,7 @@ void linear_backward_data(int64_t n, int64_t in, int64_t out, const T* w, const 
 /// dw[o][i] += sum over r of dy[r][o] * x[r][i];  db[o] += sum over r of dy[r][o].  Accumulates; db may be
 /// null.
 template <class T>
-void linear_backward_weights(int64_t n, int64_t in, int64_t out, const T* x, const T* dy, T* dw, T* db);
+void linear_backward_weights(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, const T* x,
+                             const T* dy, T* dw, T* db);
 
 }  // namespace unfold::reference

@@ -1,0 +1,78 @@
+#include "unfold/kernels/linear.h"
+
+#include <algorithm>
+
+#include "unfold/kernels/gemm.h"
+
+namespace unfold {
+namespace {
+
+int64_t round_up(int64_t floats) {
+  return (floats + 15) / 16 * 16;
+}
+
+}  // namespace
+
+int64_t linear_scratch(int64_t n, int64_t in, int64_t out) {
+  return round_up(in * n) + round_up(out * n) + gemm_scratch(std::max({n, in, out}));
+}
+
+void linear_forward(int64_t n, int64_t in, int64_t out, const float* x, const float* w, const float* b,
+                    float* y, float* scratch) {
+  float* xt = scratch;                // (IN, n)
+  float* yt = xt + round_up(in * n);  // (OUT, n)
+  transpose(n, in, x, in, xt, n);
+  gemm({.m = out,
+        .n = n,
+        .k = in,
+        .a = w,
+        .a_row = in,
+        .a_col = 1,
+        .b = xt,
+        .b_row = n,
+        .c = yt,
+        .c_row = n,
+        .start = GemmStart::bias,
+        .bias = b},
+       yt + round_up(out * n));
+  transpose(out, n, yt, n, y, out);
+}
+
+void linear_backward_data(int64_t n, int64_t in, int64_t out, const float* w, const float* dy, float* dx,
+                          float* scratch) {
+  gemm({.m = n,
+        .n = in,
+        .k = out,
+        .a = dy,
+        .a_row = out,
+        .a_col = 1,
+        .b = w,
+        .b_row = in,
+        .c = dx,
+        .c_row = in},
+       scratch);
+}
+
+void linear_backward_weights(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, const float* x,
+                             const float* dy, float* dw, float* db, float* scratch) {
+  gemm({.m = o1 - o0,
+        .n = in,
+        .k = n,
+        .a = dy + o0,
+        .a_row = 1,
+        .a_col = out,
+        .b = x,
+        .b_row = in,
+        .c = dw,
+        .c_row = in,
+        .start = GemmStart::add},
+       scratch);
+  if (!db) return;
+  for (int64_t o = o0; o < o1; ++o) {
+    float sum = 0;
+    for (int64_t r = 0; r < n; ++r) sum += dy[r * out + o];
+    db[o - o0] += sum;
+  }
+}
+
+}  // namespace unfold

@@ -1,0 +1,90 @@
+#include "unfold/ops/conv2d.h"
+
+#include "unfold/kernels/conv2d.h"
+#include "unfold/kernels/reference/conv2d.h"
+#include "unfold/ops/window_attributes.h"
+
+namespace unfold {
+namespace {
+
+template <class T>
+void naive_forward(const Op&, const Call<T>& c) {
+  reference::conv2d_forward(c.window, c.x[0], c.w, c.b, c.y);
+}
+template <class T>
+void naive_backward_data(const Op&, const Call<T>& c) {
+  reference::conv2d_backward_data(c.window, c.w, c.dy, c.dx);
+}
+template <class T>
+void naive_backward_weights(const Op&, const Call<T>& c) {
+  reference::conv2d_backward_weights(c.window, c.x[0], c.dy, c.dw, c.db);
+}
+
+void im2col_forward(const Op&, const Call<float>& c) {
+  for (int64_t i = 0; i < c.n; ++i) {
+    conv2d_forward(c.window, c.x[0] + i * c.in, c.w, c.b, c.y + i * c.out, c.scratch);
+  }
+}
+void im2col_backward_data(const Op&, const Call<float>& c) {
+  for (int64_t i = 0; i < c.n; ++i) {
+    conv2d_backward_data(c.window, c.w, c.dy + i * c.out, c.dx + i * c.in, c.scratch);
+  }
+}
+void im2col_backward_weights(const Op&, const Call<float>& c) {
+  for (int64_t i = 0; i < c.n; ++i) {
+    conv2d_backward_weights(c.window, c.x[0] + i * c.in, c.dy + i * c.out, c.dw, c.db, c.scratch);
+  }
+}
+int64_t im2col_scratch(const Op&, const Call<float>& c) {
+  return conv2d_scratch(c.window);
+}
+
+constexpr Implementation<float> kFloat[] = {
+    {"conv2d/im2col", Engine::im2col, "chain(ic,kh,kw) dw=rows<=1024px", im2col_forward, im2col_backward_data,
+     im2col_backward_weights, im2col_scratch},
+    {"conv2d/reference", Engine::naive, "loop(ic,kh,kw)", naive_forward<float>, naive_backward_data<float>,
+     naive_backward_weights<float>},
+};
+constexpr Implementation<double> kDouble[] = {
+    {"conv2d/reference", Engine::naive, "loop(ic,kh,kw)", naive_forward<double>, naive_backward_data<double>,
+     naive_backward_weights<double>},
+};
+
+}  // namespace
+
+Conv2d::Conv2d(int64_t out_channels, const Window2d& window, bool bias)
+    : out_channels_(out_channels), window_(window), bias_(bias) {
+  window.check("Conv2d");
+}
+
+Attributes Conv2d::attributes() const {
+  Attributes a = window_attributes(window_);
+  a["out_channels"] = {static_cast<double>(out_channels_)};
+  a["groups"] = {static_cast<double>(window_.groups)};
+  a["bias"] = {bias_ ? 1.0 : 0.0};
+  return a;
+}
+
+Shape Conv2d::output_shape(std::span<const Shape> in, std::string_view where) const {
+  return Conv2dShape::infer(in[0].batched(1), out_channels_, window_, where).y_shape().sample();
+}
+
+Conv2dShape Conv2d::window_shape(std::span<const Shape> in) const {
+  return Conv2dShape::infer(in[0].batched(1), out_channels_, window_, "Conv2d");
+}
+
+std::vector<ParameterSpec> Conv2d::parameters(std::span<const Shape> in) const {
+  const Conv2dShape s = window_shape(in);
+  std::vector<ParameterSpec> specs{{"weight", s.w_shape(), s.patch()}};
+  if (bias_) specs.push_back({"bias", {s.oc}, s.patch()});
+  return specs;
+}
+
+std::span<const Implementation<float>> Conv2d::implementations(float) const {
+  return kFloat;
+}
+std::span<const Implementation<double>> Conv2d::implementations(double) const {
+  return kDouble;
+}
+
+}  // namespace unfold

@@ -1,0 +1,130 @@
+#include "unfold/ops/op.h"
+
+#include <array>
+
+#include <cmath>
+
+#include "unfold/error.h"
+#include "unfold/ops/activation.h"
+#include "unfold/ops/conv2d.h"
+#include "unfold/ops/linear.h"
+#include "unfold/ops/pool2d.h"
+#include "unfold/ops/shape_ops.h"
+#include "unfold/ops/window_attributes.h"
+
+namespace unfold {
+namespace {
+
+using Make = std::shared_ptr<const Op> (*)(const Attributes&);
+
+/// The one list of operators: a type's name and how it is made from its attributes.
+struct Entry {
+  std::string_view type;
+  Make make;
+};
+
+constexpr Entry kOps[] = {
+    {"Conv2d",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<Conv2d>(integer_of(a, "out_channels", 0), window_of(a),
+                                       integer_of(a, "bias", 1) != 0);
+     }},
+    {"AvgPool2d",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<AvgPool2d>(window_of(a), integer_of(a, "count_include_pad", 1) != 0);
+     }},
+    {"MaxPool2d",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<MaxPool2d>(window_of(a));
+     }},
+    {"Linear",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<Linear>(integer_of(a, "out_features", 0), integer_of(a, "bias", 1) != 0);
+     }},
+    {"Tanh",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       const auto scale = a.find("scale");
+       return std::make_shared<Tanh>(scale == a.end() || scale->second.size() != 1 ? 1.0 : scale->second[0]);
+     }},
+    {"Relu", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Relu>(); }},
+    {"Sigmoid", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Sigmoid>(); }},
+    {"Flatten", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Flatten>(); }},
+    {"Add", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Add>(); }},
+    {"Softmax", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Softmax>(); }},
+};
+
+/// The whole numbers under a name, `count` of them.
+std::vector<int64_t> integers_of(const Attributes& attributes, const std::string& name, size_t count) {
+  const auto at = attributes.find(name);
+  if (at == attributes.end() || at->second.size() != count) {
+    throw Error(ErrorKind::model, "an operator's attribute is missing or has the wrong length")
+        .where(name)
+        .wanted(std::to_string(count) + " numbers");
+  }
+  std::vector<int64_t> values;
+  for (const double v : at->second) {
+    if (!(std::abs(v) <= 0x1p53) || v != std::floor(v)) {
+      throw Error(ErrorKind::model, "an operator's attribute is no whole number")
+          .where(name)
+          .got(std::to_string(v));
+    }
+    values.push_back(static_cast<int64_t>(v));
+  }
+  return values;
+}
+
+}  // namespace
+
+std::shared_ptr<const Op> make_op(std::string_view type, const Attributes& attributes) {
+  for (const Entry& entry : kOps) {
+    if (entry.type != type) continue;
+    try {
+      return entry.make(attributes);
+    } catch (const Error& e) {
+      throw Error(ErrorKind::model, e.what()).where(type).hint(e.hint());
+    }
+  }
+  throw Error(ErrorKind::model, "unknown operator").got(type);
+}
+
+std::span<const std::string_view> op_types() {
+  static constexpr auto kTypes = [] {
+    std::array<std::string_view, std::size(kOps)> types;
+    for (size_t i = 0; i < types.size(); ++i) types[i] = kOps[i].type;
+    return types;
+  }();
+  return kTypes;
+}
+
+Attributes window_attributes(const Window2d& w) {
+  const auto list = [](std::initializer_list<int64_t> values) {
+    return std::vector<double>(values.begin(), values.end());
+  };
+  return {{"kernel_shape", list({w.kernel_h, w.kernel_w})},
+          {"strides", list({w.stride_h, w.stride_w})},
+          {"pads", list({w.pad_top, w.pad_left, w.pad_bottom, w.pad_right})},
+          {"dilations", list({w.dilation_h, w.dilation_w})}};
+}
+
+Window2d window_of(const Attributes& attributes) {
+  const auto kernel = integers_of(attributes, "kernel_shape", 2),
+             strides = integers_of(attributes, "strides", 2);
+  const auto pads = integers_of(attributes, "pads", 4), dilations = integers_of(attributes, "dilations", 2);
+  return {kernel[0],
+          kernel[1],
+          strides[0],
+          strides[1],
+          pads[0],
+          pads[1],
+          pads[2],
+          pads[3],
+          dilations[0],
+          dilations[1],
+          integer_of(attributes, "groups", 1)};
+}
+
+int64_t integer_of(const Attributes& attributes, const std::string& name, int64_t otherwise) {
+  return attributes.contains(name) ? integers_of(attributes, name, 1)[0] : otherwise;
+}
+
+}  // namespace unfold

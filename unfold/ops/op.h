@@ -1,0 +1,103 @@
+// What every operator is: a shape rule, parameters, and a table of implementations whose forward and backward
+// are twins. An operator is an immutable value without memory; a plan picks one implementation per step.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "unfold/shape.h"
+
+namespace unfold {
+
+/// Which family of kernels runs a network; the same numbers from each within stated bounds.
+enum class Engine {
+  naive,   ///< plain loops, the definition
+  im2col,  ///< explicit columns, one matrix product, col2im
+};
+
+/// One parameter an operator wants: "weight" becomes "conv1.weight" in a network.
+struct ParameterSpec {
+  std::string name;
+  Shape shape;
+  int64_t fan_in;
+};
+
+/// An operator's settings by name, as a model file stores them.
+using Attributes = std::map<std::string, std::vector<double>>;
+
+/// One call of a kernel: some images in a row, seen by one worker. All tensors start at the first of these
+/// images.
+template <class T>
+struct Call {
+  static constexpr int kMaxInputs = 2;
+
+  int64_t n = 0;                ///< images
+  Conv2dShape window;           ///< sizes of convolution and pooling, with window.n = n
+  int64_t in = 0, out = 0;      ///< elements of one image of x[0] and of y
+  const T* x[kMaxInputs] = {};  ///< inputs, each (n, ...)
+  T* y = nullptr;               ///< output (n, ...)
+  const T* dy = nullptr;        ///< gradient of y
+  T* dx = nullptr;              ///< gradient of x[input], overwritten
+  int input = 0;                ///< which input dx belongs to
+  const T* w = nullptr;         ///< weight and bias; bias may be null
+  const T* b = nullptr;
+  T* dw = nullptr;  ///< gradients of rows row0 .. row1-1 of them, accumulated
+  T* db = nullptr;
+  int64_t row0 = 0, row1 = 0;
+  void* saved = nullptr;  ///< kept from forward for backward: saved() bytes an image
+  T* scratch = nullptr;   ///< temporary: scratch() elements, 64-byte aligned
+};
+
+class Op;
+
+/// One way to compute an operator. Null pointers: nothing to do (no parameters, no extra memory).
+template <class T>
+struct Implementation {
+  const char* name;      ///< "conv2d/im2col"; UNFOLD_KERNEL=conv2d/reference forces one
+  Engine engine;         ///< the engine it belongs to; naive ones serve every engine as the last resort
+  const char* numerics;  ///< how its sums run: part of the numerics key
+  void (*forward)(const Op&, const Call<T>&);
+  void (*backward_data)(const Op&, const Call<T>&);
+  void (*backward_weights)(const Op&, const Call<T>&) = nullptr;
+  int64_t (*scratch)(const Op&, const Call<T>&) = nullptr;  ///< elements a call with these sizes needs
+};
+
+class Op {
+ public:
+  virtual ~Op() = default;
+
+  virtual std::string_view type() const = 0;  ///< "Conv2d"
+  virtual Attributes attributes() const { return {}; }
+  virtual int inputs() const { return 1; }
+
+  /// Shape of one image's output from the shapes of one image's inputs. Throws usage naming `where`.
+  virtual Shape output_shape(std::span<const Shape> in, std::string_view where) const = 0;
+  /// Weight first, then bias; at most these two.
+  virtual std::vector<ParameterSpec> parameters(std::span<const Shape>) const { return {}; }
+  /// Sizes for Call::window of one image; all zero for operators without a window.
+  virtual Conv2dShape window_shape(std::span<const Shape>) const { return {}; }
+  /// Multiply-adds of the forward pass of one image.
+  virtual int64_t macs(std::span<const Shape>) const { return 0; }
+  /// Bytes an image keeps from forward for backward beside its input and output.
+  virtual int64_t saved_bytes(std::span<const Shape>) const { return 0; }
+  /// Whether rows of the weight's gradient may be computed apart (Call::row0, row1).
+  virtual bool splits_rows() const { return false; }
+
+  /// Best first, the naive one last.
+  virtual std::span<const Implementation<float>> implementations(float) const = 0;
+  virtual std::span<const Implementation<double>> implementations(double) const = 0;
+};
+
+/// Makes an operator from its type and attributes, as a model file names them. Throws model if either is
+/// unknown or out of range.
+std::shared_ptr<const Op> make_op(std::string_view type, const Attributes& attributes);
+
+/// Names of all operators make_op knows.
+std::span<const std::string_view> op_types();
+
+}  // namespace unfold

@@ -1,0 +1,122 @@
+#include "unfold/ops/pool2d.h"
+
+#include "unfold/error.h"
+#include "unfold/kernels/pool2d.h"
+#include "unfold/kernels/reference/pool2d.h"
+#include "unfold/ops/window_attributes.h"
+
+namespace unfold {
+namespace {
+
+Conv2dShape pooling(std::span<const Shape> in, const Window2d& window, std::string_view where) {
+  const int64_t channels = in[0].rank() == 3 ? in[0][0] : 1;  // a wrong rank is named by infer()
+  return Conv2dShape::infer(in[0].batched(1), channels, window, where);
+}
+
+bool include_pad(const Op& op) {
+  return static_cast<const AvgPool2d&>(op).count_include_pad();
+}
+
+template <class T>
+void avg_naive_forward(const Op& op, const Call<T>& c) {
+  reference::avg_pool2d_forward(c.window, c.x[0], c.y, include_pad(op));
+}
+template <class T>
+void avg_naive_backward(const Op& op, const Call<T>& c) {
+  reference::avg_pool2d_backward(c.window, c.dy, c.dx, include_pad(op));
+}
+
+void avg_im2col_forward(const Op& op, const Call<float>& c) {
+  for (int64_t i = 0; i < c.n; ++i) {
+    avg_pool2d_forward(c.window, c.x[0] + i * c.in, c.y + i * c.out, include_pad(op), c.scratch);
+  }
+}
+void avg_im2col_backward(const Op& op, const Call<float>& c) {
+  for (int64_t i = 0; i < c.n; ++i) {
+    avg_pool2d_backward(c.window, c.dy + i * c.out, c.dx + i * c.in, include_pad(op), c.scratch);
+  }
+}
+int64_t avg_im2col_scratch(const Op&, const Call<float>& c) {
+  return avg_pool2d_scratch(c.window);
+}
+
+template <class T>
+void max_naive_forward(const Op&, const Call<T>& c) {
+  reference::max_pool2d_forward(c.window, c.x[0], c.y, static_cast<int32_t*>(c.saved));
+}
+template <class T>
+void max_naive_backward(const Op&, const Call<T>& c) {
+  reference::max_pool2d_backward(c.window, c.dy, static_cast<const int32_t*>(c.saved), c.dx);
+}
+
+constexpr Implementation<float> kAvgFloat[] = {
+    {"avg_pool2d/im2col", Engine::im2col, "taps(kh,kw)", avg_im2col_forward, avg_im2col_backward, nullptr,
+     avg_im2col_scratch},
+    {"avg_pool2d/reference", Engine::naive, "taps(kh,kw)", avg_naive_forward<float>,
+     avg_naive_backward<float>},
+};
+constexpr Implementation<double> kAvgDouble[] = {
+    {"avg_pool2d/reference", Engine::naive, "taps(kh,kw)", avg_naive_forward<double>,
+     avg_naive_backward<double>},
+};
+constexpr Implementation<float> kMaxFloat[] = {
+    {"max_pool2d/reference", Engine::naive, "exact", max_naive_forward<float>, max_naive_backward<float>},
+};
+constexpr Implementation<double> kMaxDouble[] = {
+    {"max_pool2d/reference", Engine::naive, "exact", max_naive_forward<double>, max_naive_backward<double>},
+};
+
+void no_groups(const Window2d& window, std::string_view where) {
+  window.check(where);
+  if (window.groups != 1) throw Error(ErrorKind::usage, "pooling has no groups").where(where);
+}
+
+}  // namespace
+
+AvgPool2d::AvgPool2d(const Window2d& window, bool count_include_pad)
+    : window_(window), count_include_pad_(count_include_pad) {
+  no_groups(window, "AvgPool2d");
+}
+
+Attributes AvgPool2d::attributes() const {
+  Attributes a = window_attributes(window_);
+  a["count_include_pad"] = {count_include_pad_ ? 1.0 : 0.0};
+  return a;
+}
+Shape AvgPool2d::output_shape(std::span<const Shape> in, std::string_view where) const {
+  return pooling(in, window_, where).y_shape().sample();
+}
+Conv2dShape AvgPool2d::window_shape(std::span<const Shape> in) const {
+  return pooling(in, window_, "AvgPool2d");
+}
+std::span<const Implementation<float>> AvgPool2d::implementations(float) const {
+  return kAvgFloat;
+}
+std::span<const Implementation<double>> AvgPool2d::implementations(double) const {
+  return kAvgDouble;
+}
+
+MaxPool2d::MaxPool2d(const Window2d& window) : window_(window) {
+  no_groups(window, "MaxPool2d");
+}
+
+Attributes MaxPool2d::attributes() const {
+  return window_attributes(window_);
+}
+Shape MaxPool2d::output_shape(std::span<const Shape> in, std::string_view where) const {
+  return pooling(in, window_, where).y_shape().sample();
+}
+Conv2dShape MaxPool2d::window_shape(std::span<const Shape> in) const {
+  return pooling(in, window_, "MaxPool2d");
+}
+int64_t MaxPool2d::saved_bytes(std::span<const Shape> in) const {
+  return window_shape(in).y_image() * static_cast<int64_t>(sizeof(int32_t));
+}
+std::span<const Implementation<float>> MaxPool2d::implementations(float) const {
+  return kMaxFloat;
+}
+std::span<const Implementation<double>> MaxPool2d::implementations(double) const {
+  return kMaxDouble;
+}
+
+}  // namespace unfold

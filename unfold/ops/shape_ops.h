@@ -1,0 +1,38 @@
+#pragma once
+
+#include "unfold/ops/op.h"
+
+namespace unfold {
+
+/// y (N, C*H*W) <- x (N,C,H,W): the same elements in the same order.
+class Flatten final : public Op {
+ public:
+  std::string_view type() const override { return "Flatten"; }
+  Shape output_shape(std::span<const Shape> in, std::string_view) const override {
+    return {in[0].elements()};
+  }
+  std::span<const Implementation<float>> implementations(float) const override;
+  std::span<const Implementation<double>> implementations(double) const override;
+};
+
+/// y = a + b, two inputs of one shape: where a branch joins.
+class Add final : public Op {
+ public:
+  std::string_view type() const override { return "Add"; }
+  int inputs() const override { return 2; }
+  Shape output_shape(std::span<const Shape> in, std::string_view where) const override;
+  std::span<const Implementation<float>> implementations(float) const override;
+  std::span<const Implementation<double>> implementations(double) const override;
+};
+
+/// Softmax over the features (N, classes). For training, give the loss the logits instead: it is stabler and
+/// faster.
+class Softmax final : public Op {
+ public:
+  std::string_view type() const override { return "Softmax"; }
+  Shape output_shape(std::span<const Shape> in, std::string_view where) const override;
+  std::span<const Implementation<float>> implementations(float) const override;
+  std::span<const Implementation<double>> implementations(double) const override;
+};
+
+}  // namespace unfold

@@ -1,0 +1,184 @@
+#include "unfold/threads.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "unfold/error.h"
+
+#ifdef __linux__
+#include <sched.h>
+#endif
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace unfold {
+namespace {
+
+/// CPUs that the cgroup's quota allows (cgroup v2, then v1), or a large number where there is none.
+int quota_threads() {
+  double quota = 0, period = 0;
+  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2) {
+    std::string first;
+    v2 >> first >> period;
+    if (first == "max") return 1 << 20;
+    quota = std::atof(first.c_str());
+  } else {
+    std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+    q >> quota;
+    p >> period;
+  }
+  if (quota <= 0 || period <= 0) return 1 << 20;
+  return static_cast<int>((quota + period - 1) / period);
+}
+
+void pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+int default_threads() {
+  int cpus = static_cast<int>(std::thread::hardware_concurrency());
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) cpus = CPU_COUNT(&set);
+#endif
+  return std::clamp(std::min(cpus, quota_threads()), 1, 1024);
+}
+
+#if defined(__x86_64__)
+FlushDenormals::FlushDenormals() : saved_(_mm_getcsr()) {
+  _mm_setcsr(static_cast<unsigned>(saved_) | 0x8040u);
+}
+FlushDenormals::~FlushDenormals() {
+  _mm_setcsr(static_cast<unsigned>(saved_));
+}
+#elif defined(__aarch64__)
+FlushDenormals::FlushDenormals() {
+  asm volatile("mrs %0, fpcr" : "=r"(saved_));
+  asm volatile("msr fpcr, %0" ::"r"(saved_ | (1ul << 24)));
+}
+FlushDenormals::~FlushDenormals() {
+  asm volatile("msr fpcr, %0" ::"r"(saved_));
+}
+#else
+FlushDenormals::FlushDenormals() : saved_(0) {}
+FlushDenormals::~FlushDenormals() = default;
+#endif
+
+struct ThreadPool::State {
+  // One run at a time: `round` counts them, `next` hands out indices, `busy` counts the workers still in the
+  // round.
+  std::atomic<uint64_t> round{0};
+  std::atomic<int64_t> next{0};
+  std::atomic<int> busy{0};
+  std::atomic<bool> stop{false};
+  int64_t tasks = 0;
+  const FunctionRef<void(int64_t, int)>* task = nullptr;
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::exception_ptr failure;
+  std::vector<std::thread> workers;
+
+  void work(int worker) {
+    const FlushDenormals flush;
+    for (int64_t i; (i = next.fetch_add(1)) < tasks;) {
+      try {
+        (*task)(i, worker);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+      }
+    }
+  }
+
+  /// Waits for a round after `seen`: spins for some microseconds, since a training step follows at once, then
+  /// sleeps.
+  uint64_t await(uint64_t seen) {
+    for (int spin = 0; spin < 4000; ++spin) {
+      if (round.load() != seen || stop.load()) return round.load();
+      pause();
+    }
+    std::unique_lock lock(mutex);
+    wake.wait(lock, [&] { return round.load() != seen || stop.load(); });
+    return round.load();
+  }
+
+  void live(int worker) {
+    for (uint64_t seen = 0;;) {
+      seen = await(seen);
+      if (stop.load()) return;
+      work(worker);
+      busy.fetch_sub(1);
+    }
+  }
+};
+
+ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
+  if (threads < 1 || threads > 1024) {
+    throw Error(ErrorKind::usage, "the number of threads is out of range")
+        .wanted("1 to 1024")
+        .got(std::to_string(threads));
+  }
+  for (int worker = 1; worker < threads; ++worker) {
+    state_->workers.emplace_back([state = state_.get(), worker] { state->live(worker); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stop = true;
+  }
+  state_->wake.notify_all();
+  for (std::thread& worker : state_->workers) worker.join();
+}
+
+int ThreadPool::threads() const {
+  return static_cast<int>(state_->workers.size()) + 1;
+}
+
+void ThreadPool::run(int64_t tasks, FunctionRef<void(int64_t, int)> task) {
+  State& s = *state_;
+  if (!s.workers.empty() && tasks > 1) {
+    {
+      const std::lock_guard lock(s.mutex);
+      s.tasks = tasks;
+      s.task = &task;
+      s.next = 0;
+      s.busy = static_cast<int>(s.workers.size());
+      s.round.fetch_add(1);
+    }
+    s.wake.notify_all();
+    s.work(0);
+    for (int spin = 0; s.busy.load() != 0; ++spin) {
+      if (spin < 4000) {
+        pause();
+      } else {
+        std::this_thread::yield();  // more threads than CPUs: let them have ours
+      }
+    }
+  } else {
+    s.tasks = tasks;
+    s.task = &task;
+    s.next = 0;
+    s.work(0);
+  }
+  if (s.failure) std::rethrow_exception(std::exchange(s.failure, nullptr));
+}
+
+}  // namespace unfold
