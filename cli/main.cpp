@@ -38,13 +38,17 @@ constexpr struct {
     {"doctor", "", "what this machine and this build can do"},
 };
 
+bool has_command(const CLI::App& app, const std::string& name) {
+  return !app.get_subcommands([&](const CLI::App* command) { return command->get_name() == name; }).empty();
+}
+
 int print_next_steps(const CLI::App& app) {
   constexpr int kSteps = 5;
   constexpr size_t kIndent = 4;
   std::cout << "Unfold trains convolutional networks on the CPU.\n\nNext:\n";
   int shown = 0;
   for (const auto& step : kNextSteps) {
-    if (shown == kSteps || !app.get_subcommand_no_throw(step.command)) continue;
+    if (shown == kSteps || !has_command(app, step.command)) continue;
     ++shown;
     std::cout << "  unfold " << step.command << step.arguments << "\n"
               << std::string(kIndent + 2, ' ') << step.purpose << "\n";
