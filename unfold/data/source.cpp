@@ -1,0 +1,181 @@
+#include "unfold/data/source.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "unfold/data/idx.h"
+#include "unfold/data/mnist.h"
+#include "unfold/data/sha256.h"
+#include "unfold/data/strokes.h"
+#include "unfold/error.h"
+#include "unfold/files.h"
+
+namespace unfold {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> kDigits = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+const std::vector<std::string> kFashion = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+                                           "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+/// The test images of Fashion-MNIST, unpacked.
+constexpr const char* kFashionTestImages = "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b";
+constexpr uint64_t kStrokesSeed = 1;  // the strokes everybody gets by name
+
+/// The file `part`-`kind` ("train", "images-idx3") under any of its usual names, or an empty path.
+fs::path find_file(const fs::path& directory, const std::string& part, const std::string& kind, int axes) {
+  for (const char* separator : {"-", "."}) {
+    for (const char* end : {"", ".gz"}) {
+      const fs::path path =
+          directory / (part + "-" + kind + separator + "idx" + std::to_string(axes) + "-ubyte" + end);
+      if (fs::is_regular_file(path)) return path;
+    }
+  }
+  return {};
+}
+
+Dataset load_part(const fs::path& directory, const std::string& part, std::string_view name,
+                  const std::vector<std::string>& classes) {
+  const fs::path images = find_file(directory, part, "images", 3);
+  const fs::path labels = find_file(directory, part, "labels", 1);
+  if (images.empty() || labels.empty()) {
+    throw Error(ErrorKind::data, "a file of the data set is not there")
+        .where(directory.string())
+        .wanted(part + (images.empty() ? "-images-idx3-ubyte" : "-labels-idx1-ubyte") +
+                " or the same with .gz")
+        .got("no such file")
+        .hint(
+            "the folder must hold train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte "
+            "and t10k-labels-idx1-ubyte");
+  }
+  return load_idx(images, labels, name, classes);
+}
+
+/// Gives a data set that came from some directory its real name and classes if its content is known.
+void name_by_content(DatasetPair& pair) {
+  const std::string hash = sha256(idx_images_bytes(pair.test));
+  const auto rename = [&](const char* name, const std::vector<std::string>& classes) {
+    for (Dataset* part : {&pair.train, &pair.test}) {
+      part->name = name;
+      part->classes = classes;
+    }
+  };
+  if (hash == mnist_files()[2].sha256) rename("mnist", kDigits);
+  if (hash == kFashionTestImages) rename("fashion-mnist", kFashion);
+}
+
+DatasetPair load_fashion_mnist(const SourceLog& log) {
+  std::string looked;
+  for (const fs::path& directory : fashion_mnist_directories()) {
+    if (!find_file(directory, "train", "images", 3).empty()) {
+      log.line("fashion-mnist from " + directory.string());
+      return load_directory(directory, "fashion-mnist", kFashion);
+    }
+    looked += (looked.empty() ? "" : "; ") + directory.string() + ": not there";
+  }
+  throw Error(ErrorKind::data, "fashion-mnist cannot be had: " + looked)
+      .hint(
+          "install Debian's package dataset-fashion-mnist; or give a folder with the four files with --data "
+          "DIR; or train on other data with --data strokes");
+}
+
+/// How many letters must be put in, taken out or changed to make `b` of `a`.
+size_t distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t corner = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t changed = corner + (a[i - 1] == b[j - 1] ? 0 : 1);
+      corner = row[j];
+      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+[[noreturn]] void unknown(const std::string& name) {
+  std::string list;
+  std::string nearest;
+  for (const std::string& known : dataset_names()) {
+    list += known + ", ";
+    if (distance(name, known) <= 3 && (nearest.empty() || distance(name, known) < distance(name, nearest))) {
+      nearest = known;
+    }
+  }
+  throw Error(ErrorKind::usage, "there is no data set and no folder of this name")
+      .wanted(list + "or a folder with IDX files")
+      .got("\"" + name + "\"")
+      .hint(nearest.empty() ? "give one of these names, or a folder" : "did you mean " + nearest + "?");
+}
+
+}  // namespace
+
+std::vector<std::string> dataset_names() {
+  return {"mnist", "fashion-mnist", "strokes"};
+}
+
+DatasetPair load_dataset(const std::string& name_or_directory, const SourceLog& log) {
+  if (name_or_directory == "mnist") {
+    const fs::path directory = get_mnist(MnistSources::standard(), log);
+    log.line("mnist from " + directory.string());
+    return load_directory(directory, "mnist", kDigits);
+  }
+  if (name_or_directory == "fashion-mnist") return load_fashion_mnist(log);
+  if (name_or_directory == "strokes") {
+    log.line("strokes: digits drawn by this program itself");
+    return make_strokes(kStrokesSeed);
+  }
+  const fs::path directory = name_or_directory;
+  std::error_code code;
+  if (!fs::exists(directory, code)) unknown(name_or_directory);
+  if (!fs::is_directory(directory, code)) {
+    throw Error(ErrorKind::data, "this is no folder")
+        .where(name_or_directory)
+        .hint("give the folder that holds the four IDX files");
+  }
+  const fs::path full = fs::absolute(directory).lexically_normal();
+  const fs::path last = full.has_filename() ? full.filename() : full.parent_path().filename();
+  DatasetPair pair = load_directory(directory, last.string(), kDigits);
+  name_by_content(pair);
+  log.line(pair.train.name + " from " + name_or_directory);
+  return pair;
+}
+
+DatasetPair load_directory(const fs::path& directory, std::string_view name,
+                           const std::vector<std::string>& classes) {
+  DatasetPair pair{load_part(directory, "train", name, classes), load_part(directory, "t10k", name, classes)};
+  if (pair.train.image != pair.test.image) {
+    throw Error(ErrorKind::data, "training and test images differ in size")
+        .where(directory.string())
+        .wanted(pair.train.image.text())
+        .got(pair.test.image.text())
+        .hint("the folder mixes two data sets");
+  }
+  return pair;
+}
+
+void write_directory(const DatasetPair& data, const fs::path& directory) {
+  require_writable(directory);
+  write_idx(data.train, directory / "train-images-idx3-ubyte", directory / "train-labels-idx1-ubyte");
+  write_idx(data.test, directory / "t10k-images-idx3-ubyte", directory / "t10k-labels-idx1-ubyte");
+}
+
+fs::path cache_directory(std::string_view name) {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && cache[0] == '/') {
+    return fs::path(cache) / "unfold" / name;  // the specification has relative paths ignored
+  }
+  if (const char* home = std::getenv("HOME"); home != nullptr && home[0] != '\0') {
+    return fs::path(home) / ".cache" / "unfold" / name;
+  }
+  throw Error(ErrorKind::runtime, "there is no place for a cache: neither XDG_CACHE_HOME nor HOME is set")
+      .hint("set XDG_CACHE_HOME to a folder that can be written, or give the data with --data DIR");
+}
+
+std::vector<fs::path> fashion_mnist_directories() {
+  return {"/usr/share/datasets/fashion-mnist", cache_directory("fashion-mnist")};
+}
+
+}  // namespace unfold
