@@ -13,7 +13,7 @@
 namespace unfold::cli {
 namespace {
 
-constexpr size_t kMinBar = 10, kMaxBar = 32;  // columns, brackets included
+constexpr size_t kMinBar = 9, kMaxBar = 32;  // columns, brackets included
 
 // std::to_chars, not printf: a decimal point in every locale.
 std::string number(double value, std::chars_format format, int digits) {
@@ -100,7 +100,10 @@ size_t fit(std::span<Field> fields, size_t limit) {
   size_t taken = 0;
   for (Field* field : by_rank) {
     if (field->text.empty()) continue;
-    if (field->rank == 0) field->text.resize(std::min(field->text.size(), limit));
+    if (field->rank == 0 && field->text.size() > limit) {
+      field->text.resize(limit);
+      field->text.erase(field->text.find_last_not_of(' ') + 1);
+    }
     const size_t wanted = field->text.size() + (taken > 0 ? 2 : 0);
     if (taken + wanted <= limit) {
       taken += wanted;
@@ -146,7 +149,7 @@ std::string progress_line(const ProgressState& state, int width, bool with_bar) 
   const size_t taken = fit(fields, limit);
   // The bar takes what is left, up to its full length.
   if (!fields[1].text.empty()) {
-    fields[1].text = bar(state.step, state.steps, std::min(kMaxBar, kMinBar + (limit - taken)));
+    fields[1].text = bar(state.step, state.steps, kMinBar + std::min(limit - taken, kMaxBar - kMinBar));
   }
   return join(fields);
 }
@@ -205,10 +208,14 @@ Progress::~Progress() {
   erase();
 }
 
+size_t Progress::on_screen() const {
+  return std::min(drawn_, limit_of(width()));
+}
+
 void Progress::erase() {
   if (drawn_ == 0) return;
   // Blanks instead of "erase to end of line": understood by every terminal that knows a carriage return.
-  out_ << '\r' << std::string(drawn_, ' ') << '\r' << std::flush;
+  out_ << '\r' << std::string(on_screen(), ' ') << '\r' << std::flush;
   drawn_ = 0;
 }
 
@@ -225,7 +232,7 @@ void Progress::update(const ProgressState& state) {
   if (options_.mode == ProgressMode::bar) {
     if (drawn_ > 0 && now - last_ < kRedraw) return;
     const std::string text = bar_line(state, width());
-    out_ << '\r' << text << std::string(drawn_ > text.size() ? drawn_ - text.size() : 0, ' ') << std::flush;
+    out_ << '\r' << text << std::string(std::max(on_screen(), text.size()) - text.size(), ' ') << std::flush;
     drawn_ = text.size();
     last_ = now;
   } else if (now - last_ > kHeartbeat) {

@@ -80,6 +80,9 @@ class Progress {
  private:
   int width() const { return options_.width ? options_.width() : 0; }
 
+  /// Columns of the bar still to be covered; a terminal that was made narrower must not wrap the blanks.
+  size_t on_screen() const;
+
   std::ostream& out_;
   ProgressOptions options_;
   size_t drawn_ = 0;      // columns of the bar that is on the screen, 0: none
