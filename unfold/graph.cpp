@@ -1,0 +1,99 @@
+#include "unfold/graph.h"
+
+#include <algorithm>
+
+#include "unfold/error.h"
+#include "unfold/ops/activation.h"
+#include "unfold/ops/conv2d.h"
+#include "unfold/ops/linear.h"
+#include "unfold/ops/pool2d.h"
+#include "unfold/ops/shape_ops.h"
+
+namespace unfold {
+
+ValueId Graph::input(const Shape& image) {
+  if (!shapes_.empty()) throw Error(ErrorKind::usage, "a graph has one input");
+  if (image.elements() < 1) throw Error(ErrorKind::usage, "the input is empty").got(image.text());
+  shapes_.push_back(image);
+  return {0};
+}
+
+ValueId Graph::add(std::string name, std::shared_ptr<const Op> op, std::vector<ValueId> inputs) {
+  const std::string where = name.empty() ? std::string(op->type()) : name;
+  if (name.empty() ||
+      std::any_of(nodes_.begin(), nodes_.end(), [&](const Node& n) { return n.name == name; })) {
+    throw Error(ErrorKind::usage, "a layer needs a name of its own").where(where).got("\"" + name + "\"");
+  }
+  if (static_cast<int>(inputs.size()) != op->inputs()) {
+    throw Error(ErrorKind::usage, "wrong number of inputs")
+        .where(where)
+        .wanted(std::to_string(op->inputs()))
+        .got(std::to_string(inputs.size()));
+  }
+  std::vector<Shape> in;
+  for (const ValueId value : inputs) {
+    if (value.index < 0 || value.index >= values()) {
+      throw Error(ErrorKind::usage, "an input is no value of this graph").where(where);
+    }
+    in.push_back(shape(value));
+  }
+  const Shape out = op->output_shape(in, where);
+  shapes_.push_back(out);
+  nodes_.push_back({std::move(name), std::move(op), std::move(inputs), {values() - 1}});
+  return nodes_.back().output;
+}
+
+ValueId Graph::conv2d(std::string name, ValueId x, int64_t out_channels, const Window2d& window, bool bias) {
+  return add(std::move(name), std::make_shared<Conv2d>(out_channels, window, bias), {x});
+}
+ValueId Graph::avg_pool2d(std::string name, ValueId x, const Window2d& window, bool count_include_pad) {
+  return add(std::move(name), std::make_shared<AvgPool2d>(window, count_include_pad), {x});
+}
+ValueId Graph::max_pool2d(std::string name, ValueId x, const Window2d& window) {
+  return add(std::move(name), std::make_shared<MaxPool2d>(window), {x});
+}
+ValueId Graph::linear(std::string name, ValueId x, int64_t out_features, bool bias) {
+  return add(std::move(name), std::make_shared<Linear>(out_features, bias), {x});
+}
+ValueId Graph::tanh(std::string name, ValueId x, double scale) {
+  return add(std::move(name), std::make_shared<Tanh>(scale), {x});
+}
+ValueId Graph::relu(std::string name, ValueId x) {
+  return add(std::move(name), std::make_shared<Relu>(), {x});
+}
+ValueId Graph::sigmoid(std::string name, ValueId x) {
+  return add(std::move(name), std::make_shared<Sigmoid>(), {x});
+}
+ValueId Graph::flatten(std::string name, ValueId x) {
+  return add(std::move(name), std::make_shared<Flatten>(), {x});
+}
+ValueId Graph::add(std::string name, ValueId a, ValueId b) {
+  return add(std::move(name), std::make_shared<Add>(), {a, b});
+}
+ValueId Graph::softmax(std::string name, ValueId x) {
+  return add(std::move(name), std::make_shared<Softmax>(), {x});
+}
+
+std::vector<Shape> Graph::input_shapes(const Node& node) const {
+  std::vector<Shape> in;
+  for (const ValueId value : node.inputs) in.push_back(shape(value));
+  return in;
+}
+
+std::shared_ptr<const ParameterTable> Graph::parameter_table() const {
+  auto table = std::make_shared<ParameterTable>();
+  for (const Node& node : nodes_) {
+    for (const ParameterSpec& spec : node.op->parameters(input_shapes(node))) {
+      table->add(node.name + "." + spec.name, spec.shape, spec.fan_in);
+    }
+  }
+  return table;
+}
+
+int64_t Graph::macs() const {
+  int64_t total = 0;
+  for (const Node& node : nodes_) total += node.op->macs(input_shapes(node));
+  return total;
+}
+
+}  // namespace unfold

@@ -1,0 +1,238 @@
+#include "unfold/plan.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "unfold/error.h"
+
+namespace unfold {
+namespace {
+
+constexpr int64_t kPartialElements = 1 << 14;  // weights up to this size get a partial gradient per shard
+constexpr int64_t kPieceElements = 1 << 13;    // a piece of the gradient stays in the first-level cache
+
+int64_t round_up(int64_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
+
+/// Levels of the stack that adds up `shards` partials pair by pair.
+int64_t levels(int64_t shards) {
+  int64_t n = 1;
+  while ((int64_t{1} << (n - 1)) < shards) ++n;
+  return n;
+}
+
+/// The kernel for a node: the first in its table that belongs to the engine (the naive ones to every engine),
+/// or the one that UNFOLD_KERNEL names.
+template <class T>
+const Implementation<T>* choose(const Op& op, Engine engine, const std::string& where) {
+  const char* forced = std::getenv("UNFOLD_KERNEL");
+  const auto table = op.implementations(T{});
+  if (forced) {
+    for (const Implementation<T>& kernel : table) {
+      if (std::string_view(forced) == kernel.name) return &kernel;
+    }
+  }
+  for (const Implementation<T>& kernel : table) {
+    if (kernel.engine == engine || kernel.engine == Engine::naive) return &kernel;
+  }
+  throw Error(ErrorKind::usage, "no kernel for this operator").where(where).got(op.type());
+}
+
+/// Gives each tensor of a slab a place: one that is no longer read makes room for the next. First fit.
+class Arena {
+ public:
+  /// Reserves `bytes` from step `first` to step `last`, both counted in.
+  int64_t place(int64_t bytes, int first, int last) {
+    bytes = round_up(bytes);
+    int64_t at = 0;
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (const Block& b : blocks_) {
+        if (b.first <= last && first <= b.last && at < b.at + b.bytes && b.at < at + bytes) {
+          at = b.at + b.bytes;
+          moved = true;
+        }
+      }
+    }
+    blocks_.push_back({at, bytes, first, last});
+    end_ = std::max(end_, at + bytes);
+    return at;
+  }
+  int64_t end() const { return end_; }
+
+ private:
+  struct Block {
+    int64_t at, bytes;
+    int first, last;
+  };
+  std::vector<Block> blocks_;
+  int64_t end_ = 0;
+};
+
+}  // namespace
+
+template <class T>
+Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
+    : options_(options), table_(graph.parameter_table()) {
+  if (options.batch < 1) {
+    throw Error(ErrorKind::usage, "the batch is empty")
+        .wanted("at least 1 image")
+        .got(std::to_string(options.batch));
+  }
+  if (graph.nodes().empty()) throw Error(ErrorKind::usage, "the network has no layers");
+  if (options.training && graph.shape(graph.output()).rank() != 1) {
+    throw Error(ErrorKind::usage, "the network's output is no row of class scores")
+        .where(graph.nodes().back().name)
+        .wanted("one axis (classes)")
+        .got(graph.shape(graph.output()).text());
+  }
+  for (int v = 0; v < graph.values(); ++v) shapes_.push_back(graph.shape({v}));
+  for (const LoweredNode& lowered : lower(graph, options.input_gradient)) {
+    const Node& node = graph.nodes()[static_cast<size_t>(lowered.node)];
+    const std::vector<Shape> in = graph.input_shapes(node);
+    Step step;
+    step.lowered = lowered;
+    step.name = node.name;
+    step.op = node.op;
+    step.kernel = choose<T>(*node.op, options.engine, node.name);
+    step.window = node.op->window_shape(in);
+    for (const ValueId value : node.inputs) step.inputs.push_back(value.index);
+    step.output = node.output.index;
+    step.in = in[0].elements();
+    step.out = graph.shape(node.output).elements();
+    step.macs = node.op->macs(in);
+    step.saved = node.op->saved_bytes(in);
+    steps_.push_back(std::move(step));
+  }
+  place();
+  if (options_.training) cut_gradient();
+}
+
+template <class T>
+void Plan<T>::place() {
+  // Step i runs forward at time i and backward at time 2*last + 1 - i; a value lives from the step that makes
+  // it to the last one that reads it, which when training is in the backward pass.
+  const int last = static_cast<int>(steps_.size());
+  const int end = 2 * last + 1;
+  const int64_t images = std::min(kShardImages, options_.batch);
+  std::vector<int> made(shapes_.size(), 0), read(shapes_.size(), 0);
+  for (int i = 0; i < last; ++i) {
+    for (const int value : steps_[static_cast<size_t>(i)].inputs) read[static_cast<size_t>(value)] = i + 1;
+    made[static_cast<size_t>(steps_[static_cast<size_t>(i)].output)] = i + 1;
+  }
+  read.back() = last + 1;  // by whoever asked
+
+  Arena arena;
+  const auto bytes = [&](size_t value) {
+    return images * shapes_[value].elements() * static_cast<int64_t>(sizeof(T));
+  };
+  for (size_t v = 0; v < shapes_.size(); ++v) {
+    // Weight gradients of large weights are made after all shards have run: when training every value stays.
+    value_at_.push_back(arena.place(bytes(v), made[v], options_.training ? end : std::max(read[v], made[v])));
+    value_gradient_at_.push_back(options_.training ? arena.place(bytes(v), 0, end) : -1);
+  }
+  int64_t scratch = 0, addend = 0;
+  for (Step& step : steps_) {
+    if (step.saved > 0) {
+      step.saved = arena.place(images * step.saved, 0, end);
+    } else {
+      step.saved = -1;
+    }
+    if (step.kernel->scratch) {
+      Call<T> sizes;
+      sizes.n = images;
+      sizes.window = step.window;
+      sizes.window.n = images;
+      sizes.in = step.in;
+      sizes.out = step.out;
+      scratch = std::max(scratch, step.kernel->scratch(*step.op, sizes));
+    }
+    for (const auto gradient : step.lowered.gradient) {
+      if (gradient == LoweredNode::Gradient::add) addend = std::max(addend, images * step.in);
+    }
+    if (options_.training && step.lowered.weight >= 0) {
+      const int64_t elements = table_->operator[](step.lowered.weight).shape.elements();
+      if (elements <= kPartialElements && !step.op->splits_rows()) {
+        const int64_t biases = step.lowered.bias >= 0 ? (*table_)[step.lowered.bias].shape.elements() : 0;
+        step.partial = arena.place((elements + biases) * static_cast<int64_t>(sizeof(T)), 0, end);
+      }
+    }
+  }
+  if (addend > 0) addend_at_ = arena.place(addend * static_cast<int64_t>(sizeof(T)), 0, end);
+  memory_.slabs = options_.training ? shards() : 0;
+  memory_.slab_bytes = round_up(arena.end());
+  kernel_scratch_bytes_ = round_up(scratch * static_cast<int64_t>(sizeof(T)));
+  memory_.scratch_bytes = kernel_scratch_bytes_;
+}
+
+template <class T>
+void Plan<T>::cut_gradient() {
+  int64_t stack = 0;
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = steps_[i];
+    if (step.lowered.weight < 0) continue;
+    const Shape& shape = (*table_)[step.lowered.weight].shape;
+    const int64_t rows = shape[0], row = shape.elements() / rows;
+    const int64_t biases = step.lowered.bias >= 0 ? rows : 0;
+    const int index = static_cast<int>(i);
+    if (step.partial >= 0) {
+      for (int64_t first = 0; first < rows * row + biases; first += kPieceElements) {
+        pieces_.push_back({index, 0, 0, first, std::min(kPieceElements, rows * row + biases - first)});
+      }
+      continue;
+    }
+    const int64_t height = step.op->splits_rows()
+                               ? std::clamp<int64_t>(kPieceElements / row, std::min<int64_t>(6, rows), rows)
+                               : rows;
+    for (int64_t r = 0; r < rows; r += height) {
+      pieces_.push_back({index, r, std::min(rows, r + height), 0, 0});
+    }
+    stack =
+        std::max(stack, levels(shards()) * round_up(height * (row + 1) * static_cast<int64_t>(sizeof(T))));
+  }
+  memory_.scratch_bytes += stack;
+}
+
+template <class T>
+std::vector<std::string> Plan<T>::kernels() const {
+  std::vector<std::string> names;
+  for (const Step& step : steps_) names.emplace_back(step.kernel->name);
+  return names;
+}
+
+template <class T>
+std::string Plan<T>::numerics_key() const {
+  std::string key = sizeof(T) == 8 ? "f64" : "f32";
+  key += " shard=" + std::to_string(kShardImages);
+  for (const Step& step : steps_)
+    key += std::string("; ") + step.name + " " + step.kernel->name + " " + step.kernel->numerics;
+  return key;
+}
+
+template <class T>
+std::string Plan<T>::text() const {
+  std::string text;
+  char line[256];
+  std::snprintf(line, sizeof line, "%-10s %-22s %-20s %-34s %12s %12s\n", "step", "kernel", "output",
+                "numerics", "MACs/image", "bytes/image");
+  text += line;
+  for (const Step& s : steps_) {
+    std::snprintf(line, sizeof line, "%-10s %-22s %-20s %-34s %12lld %12lld\n", s.name.c_str(),
+                  s.kernel->name, shapes_[static_cast<size_t>(s.output)].text().c_str(), s.kernel->numerics,
+                  static_cast<long long>(s.macs),
+                  static_cast<long long>(s.out) * static_cast<long long>(sizeof(T)));
+    text += line;
+  }
+  std::snprintf(line, sizeof line,
+                "%lld shards of %lld images; %lld bytes a slab, %lld bytes of scratch a worker\n",
+                static_cast<long long>(shards()), static_cast<long long>(kShardImages),
+                static_cast<long long>(memory_.slab_bytes), static_cast<long long>(memory_.scratch_bytes));
+  return text + line;
+}
+
+template class Plan<float>;
+template class Plan<double>;
+
+}  // namespace unfold

@@ -1,0 +1,142 @@
+// How a network will run: a kernel for every step, every byte placed, the batch cut into fixed shards.
+//
+// A step of training is three stages, each a grid of tasks and a barrier:
+//   1. one task per shard of images: fill the input, all steps forward, the loss, all steps backward,
+//   depth-first while
+//      the shard sits in the cache; small weight gradients go into the shard's own partial;
+//   2. one task per piece of the gradient: the partials of the shards are added in a balanced tree, or, for
+//   large
+//      weights, the piece's owner walks the shards itself;
+//   3. the optimizer (train/optimizer.h).
+// A shard is a fixed range of images and the tree is a fixed tree, so the number of threads cannot change a
+// bit.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "unfold/graph.h"
+#include "unfold/lowering.h"
+#include "unfold/threads.h"
+#include "unfold/workspace.h"
+
+namespace unfold {
+
+/// Images of one shard. 16 is one vector of AVX-512: an engine may lay a shard's images side by side in the
+/// lanes.
+inline constexpr int64_t kShardImages = 16;
+
+struct PlanOptions {
+  int64_t batch = 1;
+  bool training = false;  ///< gradients and loss, or forward only
+  Engine engine = Engine::im2col;
+  bool input_gradient = false;  ///< also the gradient of the input (gradient checks, pictures)
+};
+
+/// Writes images first .. first+count-1 of the batch to x, (count, C, H, W). Called from several threads at
+/// once.
+template <class T>
+using Fill = FunctionRef<void(int64_t first, int64_t count, T* x)>;
+/// Reads the network's output for images first .. first+count-1, (count, ...). Called from several threads at
+/// once.
+template <class T>
+using Take = FunctionRef<void(int64_t first, int64_t count, const T* y)>;
+
+/// What a training step says about one image.
+struct ImageResult {
+  double loss = 0;
+  int32_t predicted = 0;  ///< the class with the largest logit
+};
+
+/// Immutable once built; any number of threads may run it, each run with a workspace of its own. Instantiated
+/// for float and for double, where every step takes its reference kernel.
+template <class T>
+class Plan {
+ public:
+  /// Throws usage if the batch is below 1, or UNFOLD_KERNEL names a kernel that does not exist.
+  Plan(const Graph& graph, const PlanOptions& options);
+
+  int64_t batch() const { return options_.batch; }
+  int64_t shards() const { return (options_.batch + kShardImages - 1) / kShardImages; }
+  const PlanOptions& options() const { return options_; }
+
+  /// Forward only. An image gives the same bits in any batch and at any place in it.
+  void forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> take, Workspace<T>& workspace,
+               ThreadPool& pool) const;
+
+  /// Forward, cross-entropy of the output against `labels` (batch), backward. Overwrites `gradient`, the
+  /// gradient of the batch's mean loss, and `results` (batch).
+  void gradient(const Parameters<T>& parameters, Fill<T> fill, const uint8_t* labels, Parameters<T>& gradient,
+                ImageResult* results, Workspace<T>& workspace, ThreadPool& pool) const;
+
+  /// The same, from a given gradient of the output: `give` writes dy (count, ...) in place of the loss.
+  void gradient_from(const Parameters<T>& parameters, Fill<T> fill, Fill<T> give, Parameters<T>& gradient,
+                     Workspace<T>& workspace, ThreadPool& pool) const;
+
+  /// One image's value, or its gradient after a training run, as the last run left it in the workspace.
+  std::vector<T> value(ValueId value, int64_t image, const Workspace<T>& workspace) const;
+  std::vector<T> value_gradient(ValueId value, int64_t image, const Workspace<T>& workspace) const;
+
+  /// Name of the kernel that runs each node, in order.
+  std::vector<std::string> kernels() const;
+  /// What a run computes bit for bit, from shapes and engine without the batch: stored in checkpoints.
+  std::string numerics_key() const;
+  /// A table of the steps: shapes, kernel, numerics, multiply-adds, bytes.
+  std::string text() const;
+  MemoryLayout memory() const { return memory_; }
+
+ private:
+  struct Step {
+    LoweredNode lowered;
+    std::string name;
+    std::shared_ptr<const Op> op;
+    const Implementation<T>* kernel = nullptr;
+    Conv2dShape window;
+    std::vector<int> inputs;  // values
+    int output = 0;           // value
+    int64_t in = 0, out = 0;
+    int64_t saved = -1;  // offset in the slab
+    int64_t partial =
+        -1;  // offset of this node's partial gradient in the slab, or -1: owner walks the shards
+    int64_t macs = 0;
+  };
+  /// One task of the second stage.
+  struct Piece {
+    int step = 0;
+    int64_t row0 = 0, row1 = 0;    // rows of the weight, for an owner that walks
+    int64_t first = 0, count = 0;  // elements of the partial, for a tree over the shards
+  };
+
+  void place();
+  void cut_gradient();
+  Call<T> call(const Step& step, int64_t n, std::byte* slab, T* scratch,
+               const Parameters<T>& parameters) const;
+  void forward_shard(int64_t n, std::byte* slab, T* scratch, const Parameters<T>& parameters) const;
+  void backward_shard(int64_t n, std::byte* slab, T* scratch, const Parameters<T>& parameters) const;
+  void backward_stages(const Parameters<T>& parameters, Parameters<T>& gradient, Workspace<T>& workspace,
+                       ThreadPool& pool, FunctionRef<void(int64_t first, int64_t n, std::byte* slab)> seed,
+                       Fill<T> fill) const;
+  void walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace, int worker) const;
+  void add_partials(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace) const;
+  void check(const Parameters<T>& parameters, const Workspace<T>& workspace) const;
+  int64_t shard_images(int64_t shard) const {
+    return std::min(kShardImages, options_.batch - shard * kShardImages);
+  }
+  std::vector<T> read(int64_t offset, int64_t elements, int64_t image, const Workspace<T>& workspace) const;
+
+  PlanOptions options_;
+  std::shared_ptr<const ParameterTable> table_;
+  std::vector<Step> steps_;
+  std::vector<Piece> pieces_;
+  std::vector<Shape> shapes_;               // of one image, by value
+  std::vector<int64_t> value_at_;           // offset in the slab, by value
+  std::vector<int64_t> value_gradient_at_;  // the same for gradients, or -1
+  int64_t addend_at_ = -1;                  // where a gradient waits to be added
+  int64_t kernel_scratch_bytes_ =
+      0;  // the kernels' part of a worker's scratch; the owners' stack lies behind it
+  MemoryLayout memory_;
+};
+
+}  // namespace unfold

@@ -1,0 +1,260 @@
+// Running a plan: the stages, shard by shard. Building it is in plan.cpp.
+#include <algorithm>
+
+#include "unfold/error.h"
+#include "unfold/kernels/activation.h"
+#include "unfold/kernels/reference/softmax.h"
+#include "unfold/plan.h"
+
+namespace unfold {
+namespace {
+
+template <class T>
+T* at(std::byte* slab, int64_t offset) {
+  return reinterpret_cast<T*>(slab + offset);
+}
+
+/// The loss step: each engine's own softmax. In place of the logits' gradient, dx.
+template <class T>
+void loss_step(Engine engine, int64_t n, int64_t classes, const T* x, const uint8_t* labels, T scale,
+               double* loss, T* dx) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (engine != Engine::naive) return cross_entropy(n, classes, x, labels, scale, loss, dx);
+  }
+  reference::cross_entropy(n, classes, x, labels, scale, loss, dx);
+}
+
+}  // namespace
+
+template <class T>
+void Plan<T>::check(const Parameters<T>& parameters, const Workspace<T>& workspace) const {
+  if (parameters.table().buffer_elements() != table_->buffer_elements() ||
+      workspace.layout().slab_bytes != memory_.slab_bytes || workspace.layout().slabs != memory_.slabs) {
+    throw Error(ErrorKind::usage, "these parameters or this workspace belong to another plan");
+  }
+}
+
+template <class T>
+Call<T> Plan<T>::call(const Step& step, int64_t n, std::byte* slab, T* scratch,
+                      const Parameters<T>& parameters) const {
+  Call<T> c;
+  c.n = n;
+  c.window = step.window;
+  c.window.n = n;
+  c.in = step.in;
+  c.out = step.out;
+  for (size_t k = 0; k < step.inputs.size(); ++k) {
+    c.x[k] = at<T>(slab, value_at_[static_cast<size_t>(step.inputs[k])]);
+  }
+  c.y = at<T>(slab, value_at_[static_cast<size_t>(step.output)]);
+  if (options_.training) c.dy = at<T>(slab, value_gradient_at_[static_cast<size_t>(step.output)]);
+  if (step.lowered.weight >= 0) c.w = parameters.slice(step.lowered.weight);
+  if (step.lowered.bias >= 0) c.b = parameters.slice(step.lowered.bias);
+  if (step.saved >= 0) c.saved = slab + step.saved;
+  c.scratch = scratch;
+  return c;
+}
+
+template <class T>
+void Plan<T>::forward_shard(int64_t n, std::byte* slab, T* scratch, const Parameters<T>& parameters) const {
+  for (const Step& step : steps_) step.kernel->forward(*step.op, call(step, n, slab, scratch, parameters));
+}
+
+template <class T>
+void Plan<T>::backward_shard(int64_t n, std::byte* slab, T* scratch, const Parameters<T>& parameters) const {
+  for (size_t i = steps_.size(); i-- > 0;) {
+    const Step& step = steps_[i];
+    if (!step.lowered.backward) continue;
+    Call<T> c = call(step, n, slab, scratch, parameters);
+    if (step.partial >= 0) {
+      const ParameterSlice& weight = (*table_)[step.lowered.weight];
+      const int64_t elements = weight.shape.elements();
+      c.row0 = 0;
+      c.row1 = weight.shape[0];
+      c.dw = at<T>(slab, step.partial);
+      c.db = step.lowered.bias >= 0 ? c.dw + elements : nullptr;
+      std::fill(c.dw, c.dw + elements + (c.db ? c.row1 : 0), T{0});
+      step.kernel->backward_weights(*step.op, c);
+    }
+    for (size_t k = 0; k < step.inputs.size(); ++k) {
+      const auto gradient = step.lowered.gradient[k];
+      if (gradient == LoweredNode::Gradient::none) continue;
+      T* target = at<T>(slab, value_gradient_at_[static_cast<size_t>(step.inputs[k])]);
+      c.input = static_cast<int>(k);
+      c.dx = gradient == LoweredNode::Gradient::add ? at<T>(slab, addend_at_) : target;
+      step.kernel->backward_data(*step.op, c);
+      if (c.dx != target) {
+        for (int64_t e = 0; e < n * step.in; ++e) target[e] += c.dx[e];
+      }
+    }
+  }
+}
+
+template <class T>
+void Plan<T>::forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> take, Workspace<T>& workspace,
+                      ThreadPool& pool) const {
+  check(parameters, workspace);
+  pool.run(shards(), [&](int64_t shard, int worker) {
+    std::byte* slab = workspace.slab(options_.training ? shard : worker);
+    const int64_t first = shard * kShardImages, n = shard_images(shard);
+    fill(first, n, at<T>(slab, value_at_.front()));
+    forward_shard(n, slab, workspace.scratch(worker), parameters);
+    take(first, n, at<T>(slab, value_at_.back()));
+  });
+}
+
+/// The two stages of a gradient. `seed` turns a shard's output into the output's gradient.
+template <class T>
+void Plan<T>::backward_stages(const Parameters<T>& parameters, Parameters<T>& gradient,
+                              Workspace<T>& workspace, ThreadPool& pool,
+                              FunctionRef<void(int64_t, int64_t, std::byte*)> seed, Fill<T> fill) const {
+  check(parameters, workspace);
+  pool.run(shards(), [&](int64_t shard, int worker) {
+    std::byte* slab = workspace.slab(shard);
+    const int64_t first = shard * kShardImages, n = shard_images(shard);
+    fill(first, n, at<T>(slab, value_at_.front()));
+    forward_shard(n, slab, workspace.scratch(worker), parameters);
+    seed(first, n, slab);
+    backward_shard(n, slab, workspace.scratch(worker), parameters);
+  });
+  pool.run(static_cast<int64_t>(pieces_.size()), [&](int64_t index, int worker) {
+    const Piece& piece = pieces_[static_cast<size_t>(index)];
+    if (steps_[static_cast<size_t>(piece.step)].partial >= 0) {
+      add_partials(piece, gradient, workspace);
+    } else {
+      walk(piece, gradient, workspace, worker);
+    }
+  });
+}
+
+template <class T>
+void Plan<T>::gradient(const Parameters<T>& parameters, Fill<T> fill, const uint8_t* labels,
+                       Parameters<T>& gradient, ImageResult* results, Workspace<T>& workspace,
+                       ThreadPool& pool) const {
+  const int64_t classes = shapes_.back().elements();
+  const T scale = T{1} / static_cast<T>(options_.batch);
+  const auto seed = [&](int64_t first, int64_t n, std::byte* slab) {
+    const T* logits = at<T>(slab, value_at_.back());
+    double loss[kShardImages];
+    loss_step(options_.engine, n, classes, logits, labels + first, scale, loss,
+              at<T>(slab, value_gradient_at_.back()));
+    for (int64_t i = 0; i < n; ++i) {
+      const T* row = logits + i * classes;
+      results[first + i] = {loss[i], static_cast<int32_t>(std::max_element(row, row + classes) - row)};
+    }
+  };
+  backward_stages(parameters, gradient, workspace, pool, seed, fill);
+}
+
+template <class T>
+void Plan<T>::gradient_from(const Parameters<T>& parameters, Fill<T> fill, Fill<T> give,
+                            Parameters<T>& gradient, Workspace<T>& workspace, ThreadPool& pool) const {
+  const auto seed = [&](int64_t first, int64_t n, std::byte* slab) {
+    give(first, n, at<T>(slab, value_gradient_at_.back()));
+  };
+  backward_stages(parameters, gradient, workspace, pool, seed, fill);
+}
+
+template <class T>
+void Plan<T>::add_partials(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace) const {
+  const Step& step = steps_[static_cast<size_t>(piece.step)];
+  const auto partial = [&](int64_t shard) {
+    return at<T>(workspace.slab(shard), step.partial) + piece.first;
+  };
+  for (int64_t stride = 1; stride < shards(); stride *= 2) {
+    for (int64_t shard = 0; shard + stride < shards(); shard += 2 * stride) {
+      T* to = partial(shard);
+      const T* from = partial(shard + stride);
+      for (int64_t i = 0; i < piece.count; ++i) to[i] += from[i];
+    }
+  }
+  const int64_t weights = (*table_)[step.lowered.weight].shape.elements();
+  const T* sum = partial(0);
+  for (int64_t i = 0; i < piece.count; ++i) {
+    const int64_t e = piece.first + i;
+    (e < weights ? gradient.slice(step.lowered.weight)[e] : gradient.slice(step.lowered.bias)[e - weights]) =
+        sum[i];
+  }
+}
+
+template <class T>
+void Plan<T>::walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace, int worker) const {
+  // A stack of partials adds shard 2k to 2k+1, then the pairs, and so on: the tree of add_partials().
+  const Step& step = steps_[static_cast<size_t>(piece.step)];
+  const Shape& shape = (*table_)[step.lowered.weight].shape;
+  const int64_t rows = piece.row1 - piece.row0, row = shape.elements() / shape[0], size = rows * (row + 1);
+  const int64_t level =
+      (size * static_cast<int64_t>(sizeof(T)) + 63) / 64 * 64 / static_cast<int64_t>(sizeof(T));
+  T* scratch = workspace.scratch(worker);
+  // The kernels' own scratch lies first, the stack behind it.
+  T* stack = reinterpret_cast<T*>(reinterpret_cast<std::byte*>(scratch) + kernel_scratch_bytes_);
+  int64_t height = 0;
+  const auto merge = [&] {
+    --height;
+    T* to = stack + (height - 1) * level;
+    const T* from = stack + height * level;
+    for (int64_t i = 0; i < size; ++i) to[i] += from[i];
+  };
+  for (int64_t shard = 0; shard < shards(); ++shard) {
+    std::byte* slab = workspace.slab(shard);
+    Call<T> c;
+    c.n = shard_images(shard);
+    c.window = step.window;
+    c.window.n = c.n;
+    c.in = step.in;
+    c.out = step.out;
+    c.x[0] = at<T>(slab, value_at_[static_cast<size_t>(step.inputs[0])]);
+    c.dy = at<T>(slab, value_gradient_at_[static_cast<size_t>(step.output)]);
+    c.row0 = piece.row0;
+    c.row1 = piece.row1;
+    c.dw = stack + height * level;
+    c.db = step.lowered.bias >= 0 ? c.dw + rows * row : nullptr;
+    c.scratch = scratch;
+    std::fill(c.dw, c.dw + size, T{0});
+    step.kernel->backward_weights(*step.op, c);
+    ++height;
+    for (int64_t done = shard + 1; done % 2 == 0; done /= 2) merge();
+  }
+  while (height > 1) merge();
+  std::copy(stack, stack + rows * row, gradient.slice(step.lowered.weight) + piece.row0 * row);
+  if (step.lowered.bias >= 0) {
+    std::copy(stack + rows * row, stack + size, gradient.slice(step.lowered.bias) + piece.row0);
+  }
+}
+
+template <class T>
+std::vector<T> Plan<T>::read(int64_t offset, int64_t elements, int64_t image,
+                             const Workspace<T>& workspace) const {
+  if (!options_.training || image < 0 || image >= options_.batch) {
+    throw Error(ErrorKind::usage, "only a training plan keeps its values, for the images of its batch");
+  }
+  const auto* first = reinterpret_cast<const T*>(workspace.slab(image / kShardImages) + offset) +
+                      image % kShardImages * elements;
+  return {first, first + elements};
+}
+
+template <class T>
+std::vector<T> Plan<T>::value(ValueId value, int64_t image, const Workspace<T>& workspace) const {
+  const auto v = static_cast<size_t>(value.index);
+  return read(value_at_.at(v), shapes_.at(v).elements(), image, workspace);
+}
+
+template <class T>
+std::vector<T> Plan<T>::value_gradient(ValueId value, int64_t image, const Workspace<T>& workspace) const {
+  const auto v = static_cast<size_t>(value.index);
+  return read(value_gradient_at_.at(v), shapes_.at(v).elements(), image, workspace);
+}
+
+#define UNFOLD_INSTANTIATE(T)                                                                               \
+  template void Plan<T>::forward(const Parameters<T>&, Fill<T>, Take<T>, Workspace<T>&, ThreadPool&) const; \
+  template void Plan<T>::gradient(const Parameters<T>&, Fill<T>, const uint8_t*, Parameters<T>&,            \
+                                  ImageResult*, Workspace<T>&, ThreadPool&) const;                          \
+  template void Plan<T>::gradient_from(const Parameters<T>&, Fill<T>, Fill<T>, Parameters<T>&,              \
+                                       Workspace<T>&, ThreadPool&) const;                                   \
+  template std::vector<T> Plan<T>::value(ValueId, int64_t, const Workspace<T>&) const;                      \
+  template std::vector<T> Plan<T>::value_gradient(ValueId, int64_t, const Workspace<T>&) const;
+UNFOLD_INSTANTIATE(float)
+UNFOLD_INSTANTIATE(double)
+#undef UNFOLD_INSTANTIATE
+
+}  // namespace unfold

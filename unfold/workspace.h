@@ -1,0 +1,41 @@
+// The memory of one run of a plan: one per thread of use. Nothing is allocated after it is made.
+#pragma once
+
+#include <cstdint>
+
+#include "unfold/tensor.h"
+
+namespace unfold {
+
+/// Bytes a plan needs, known before it runs.
+struct MemoryLayout {
+  int64_t slabs = 0;          ///< slabs: one a shard when training, one a worker otherwise (0 here)
+  int64_t slab_bytes = 0;     ///< all values, gradients and partials of one shard
+  int64_t scratch_bytes = 0;  ///< temporary memory of one worker
+  int64_t total(int threads) const {
+    return (slabs ? slabs : threads) * slab_bytes + threads * scratch_bytes;
+  }
+};
+
+template <class T>
+class Workspace {
+ public:
+  Workspace(const MemoryLayout& layout, int threads)
+      : layout_(layout), threads_(threads), memory_(static_cast<size_t>(layout.total(threads))) {}
+
+  int threads() const { return threads_; }
+  const MemoryLayout& layout() const { return layout_; }
+  std::byte* slab(int64_t index) { return memory_.data() + index * layout_.slab_bytes; }
+  const std::byte* slab(int64_t index) const { return memory_.data() + index * layout_.slab_bytes; }
+  T* scratch(int worker) {
+    const int64_t slabs = layout_.slabs ? layout_.slabs : threads_;
+    return reinterpret_cast<T*>(memory_.data() + slabs * layout_.slab_bytes + worker * layout_.scratch_bytes);
+  }
+
+ private:
+  MemoryLayout layout_;
+  int threads_;
+  Buffer memory_;
+};
+
+}  // namespace unfold
