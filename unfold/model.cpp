@@ -1,0 +1,135 @@
+#include "unfold/model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "unfold/error.h"
+#include "unfold/models/lenet5.h"
+
+namespace unfold {
+namespace {
+
+constexpr std::string_view kModels[] = {"lenet5", "lenet5-article"};
+
+std::string grouped(int64_t value) {  // 61706 -> "61,706"
+  std::string digits = std::to_string(value);
+  for (auto at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<size_t>(at), ",");
+  return digits;
+}
+
+}  // namespace
+
+void Model::check() const {
+  const auto require = [&](bool good, const char* message, const std::string& wanted,
+                           const std::string& got) {
+    if (!good) throw Error(ErrorKind::model, message).where(name).wanted(wanted).got(got);
+  };
+  require(!graph.nodes().empty(), "the network has no layers", "at least one", "0");
+  preprocessing.check(name);
+  const Shape in = graph.shape(graph.input()), out = graph.shape(graph.output());
+  require(in.rank() == 3 && in == preprocessing.output(in[0]),
+          "the preprocessing does not make the network's input", in.text(),
+          preprocessing.output(in.rank() == 3 ? in[0] : 1).text());
+  require(out.rank() == 1 && out[0] == static_cast<int64_t>(classes.size()),
+          "outputs and class names differ in number", out.text(), std::to_string(classes.size()));
+  require(classes.size() <= 256, "too many classes", "at most 256", std::to_string(classes.size()));
+}
+
+std::string Model::summary() const {
+  std::string text = name + "\n";
+  char line[160];
+  std::snprintf(line, sizeof line, "%-12s %-10s %-18s %12s %14s\n", "Layer", "Type", "Output", "Parameters",
+                "MACs/image");
+  text += line;
+  const Shape in = graph.shape(graph.input());
+  std::snprintf(line, sizeof line, "%-12s %-10s %-18s %12s %14s\n", "input", "", in.text().c_str(), "0", "0");
+  text += line;
+  for (const Node& node : graph.nodes()) {
+    int64_t count = 0;
+    for (const ParameterSpec& spec : node.op->parameters(graph.input_shapes(node)))
+      count += spec.shape.elements();
+    std::snprintf(line, sizeof line, "%-12s %-10s %-18s %12s %14s\n", node.name.c_str(),
+                  std::string(node.op->type()).c_str(), graph.shape(node.output).text().c_str(),
+                  grouped(count).c_str(), grouped(node.op->macs(graph.input_shapes(node))).c_str());
+    text += line;
+  }
+  const int64_t count = parameters.table().count();
+  std::snprintf(line, sizeof line, "Total: %s parameters (%.1f KiB in float32), %s multiply-adds an image\n",
+                grouped(count).c_str(), static_cast<double>(count) * 4 / 1024, grouped(graph.macs()).c_str());
+  return text + line;
+}
+
+std::span<const std::string_view> model_names() {
+  return kModels;
+}
+
+Model make_model(std::string_view name, uint64_t seed) {
+  if (std::find(std::begin(kModels), std::end(kModels), name) == std::end(kModels)) {
+    throw Error(ErrorKind::usage, "unknown model").wanted("lenet5 or lenet5-article").got(name);
+  }
+  const bool article = name == "lenet5-article";
+  Model model;
+  model.name = name;
+  model.graph = lenet5();
+  model.parameters = Parameters<float>(model.graph.parameter_table());
+  initialise(model.parameters, article ? Init::article : Init::pytorch, seed);
+  model.preprocessing.fit = article ? Preprocessing::Fit::bilinear : Preprocessing::Fit::pad;
+  for (int digit = 0; digit < 10; ++digit) model.classes.push_back(std::to_string(digit));
+  return model;
+}
+
+Predictor::Predictor(const Model& model, Engine engine, int64_t batch, ThreadPool& pool)
+    : model_(model),
+      pool_(pool),
+      plan_(model.graph, {.batch = batch, .training = false, .engine = engine}),
+      workspace_(plan_.memory(), pool.threads()),
+      logits_(static_cast<size_t>(batch) * model.classes.size()) {}
+
+std::span<const float> Predictor::logits(std::span<const uint8_t> images, int64_t count) {
+  const Shape in = model_.graph.shape(model_.graph.input());
+  const int64_t channels = in[0],
+                bytes = channels * model_.preprocessing.image_h * model_.preprocessing.image_w;
+  if (count < 0 || count > plan_.batch() || static_cast<int64_t>(images.size()) < count * bytes) {
+    throw Error(ErrorKind::usage, "wrong number of images")
+        .wanted("at most " + std::to_string(plan_.batch()) + " of " + std::to_string(bytes) + " bytes")
+        .got(std::to_string(images.size()) + " bytes for " + std::to_string(count));
+  }
+  const auto classes = static_cast<int64_t>(model_.classes.size());
+  const auto fill = [&](int64_t first, int64_t n, float* x) {
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t at =
+          std::min(first + i, std::max<int64_t>(count - 1, 0));  // a short batch repeats its last image
+      preprocess(model_.preprocessing,
+                 images.subspan(static_cast<size_t>(at * bytes), static_cast<size_t>(bytes)),
+                 x + i * in.elements());
+    }
+  };
+  const auto take = [&](int64_t first, int64_t n, const float* y) {
+    std::copy(y, y + n * classes, logits_.data() + first * classes);
+  };
+  if (count > 0) plan_.forward(model_.parameters, fill, take, workspace_, pool_);
+  return std::span(logits_).first(static_cast<size_t>(count * classes));
+}
+
+std::vector<double> probabilities(std::span<const float> logits) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  std::vector<double> p;
+  double sum = 0;
+  for (const float x : logits) sum += p.emplace_back(std::exp(static_cast<double>(x) - largest));
+  for (double& x : p) x /= sum;
+  return p;
+}
+
+Engine engine_named(std::string_view name) {
+  if (name == "naive") return Engine::naive;
+  if (name == "im2col") return Engine::im2col;
+  throw Error(ErrorKind::usage, "unknown engine").wanted("naive or im2col").got(name);
+}
+
+std::string_view engine_name(Engine engine) {
+  return engine == Engine::naive ? "naive" : "im2col";
+}
+
+}  // namespace unfold

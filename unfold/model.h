@@ -1,0 +1,61 @@
+// A model: a network, its weights, what its input must look like and what its outputs mean. What a file
+// holds.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "unfold/data/preprocess.h"
+#include "unfold/graph.h"
+#include "unfold/parameters.h"
+#include "unfold/plan.h"
+
+namespace unfold {
+
+struct Model {
+  std::string name;        ///< "lenet5"
+  std::string trained_on;  ///< name of the data set, or empty
+  Graph graph;
+  Parameters<float> parameters;
+  Preprocessing preprocessing;
+  std::vector<std::string> classes;  ///< name of each output
+
+  /// Throws model unless the parts fit together: input and preprocessing, outputs and class names,
+  /// parameters.
+  void check() const;
+  /// Layers with output shapes and parameters, and their totals, as a table.
+  std::string summary() const;
+};
+
+/// The named model with fresh weights: "lenet5" (PyTorch's initial values) or "lenet5-article" (the
+/// article's). Throws usage for another name, listing these.
+Model make_model(std::string_view name, uint64_t seed);
+std::span<const std::string_view> model_names();
+
+/// Runs a model forward, over and over: the plan, its memory and its threads. Not to be shared between
+/// threads: each makes its own, over one const model.
+class Predictor {
+ public:
+  /// `batch` images at most a call. The model must outlive this.
+  Predictor(const Model& model, Engine engine, int64_t batch, ThreadPool& pool);
+
+  /// Logits (count, classes) of `count` <= batch treated-to-bytes images (count, C, H, W), e.g. dataset
+  /// pixels. Images go through the model's preprocessing.
+  std::span<const float> logits(std::span<const uint8_t> images, int64_t count);
+
+ private:
+  const Model& model_;
+  ThreadPool& pool_;
+  Plan<float> plan_;
+  Workspace<float> workspace_;
+  std::vector<float> logits_;
+};
+
+/// Softmax of one row of logits, in double.
+std::vector<double> probabilities(std::span<const float> logits);
+
+Engine engine_named(std::string_view name);  ///< "naive", "im2col"; throws usage for another name
+std::string_view engine_name(Engine engine);
+
+}  // namespace unfold

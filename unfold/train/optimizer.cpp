@@ -1,0 +1,78 @@
+#include "unfold/train/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace unfold {
+namespace {
+
+constexpr int64_t kChunk = 8192;
+
+void require(bool good, const char* name, double value) {
+  if (!good) throw Error(ErrorKind::usage, std::string(name) + " is out of range").got(std::to_string(value));
+}
+
+}  // namespace
+
+std::string_view optimizer_name(OptimizerOptions::Kind kind) {
+  return kind == OptimizerOptions::Kind::sgd ? "sgd" : "adam";
+}
+
+OptimizerOptions::Kind optimizer_named(std::string_view name) {
+  if (name == "sgd") return OptimizerOptions::Kind::sgd;
+  if (name == "adam") return OptimizerOptions::Kind::adam;
+  throw Error(ErrorKind::usage, "unknown optimizer").wanted("sgd or adam").got(name);
+}
+
+template <class T>
+Optimizer<T>::Optimizer(const std::shared_ptr<const ParameterTable>& table, const OptimizerOptions& options)
+    : options_(options), first_(table) {
+  require(options.momentum >= 0 && options.momentum < 1, "momentum", options.momentum);
+  require(options.beta1 >= 0 && options.beta1 < 1, "beta1", options.beta1);
+  require(options.beta2 >= 0 && options.beta2 < 1, "beta2", options.beta2);
+  require(options.epsilon > 0 && options.epsilon < 1, "epsilon", options.epsilon);
+  require(options.weight_decay >= 0 && options.weight_decay < 1e6, "weight decay", options.weight_decay);
+  if (options.kind == OptimizerOptions::Kind::adam) second_ = Parameters<T>(table);
+}
+
+template <class T>
+void Optimizer<T>::step(Parameters<T>& parameters, const Parameters<T>& gradient, double lr,
+                        ThreadPool& pool) {
+  ++steps_;
+  const auto size = static_cast<int64_t>(parameters.all().size());
+  T* const p = parameters.all().data();
+  const T* const g = gradient.all().data();
+  T* const m = first_.all().data();
+  const auto decay = static_cast<T>(options_.weight_decay);
+  const auto chunks = (size + kChunk - 1) / kChunk;
+  if (options_.kind == OptimizerOptions::Kind::sgd) {
+    const auto momentum = static_cast<T>(options_.momentum), rate = static_cast<T>(lr);
+    pool.run(chunks, [&](int64_t chunk, int) {
+      for (int64_t i = chunk * kChunk, end = std::min(size, i + kChunk); i < end; ++i) {
+        m[i] = momentum * m[i] + (g[i] + decay * p[i]);
+        p[i] -= rate * m[i];
+      }
+    });
+    return;
+  }
+  T* const v = second_.all().data();
+  const auto t = static_cast<double>(steps_);
+  const auto rate = static_cast<T>(lr / (1 - std::pow(options_.beta1, t)));
+  const auto root = static_cast<T>(1 / std::sqrt(1 - std::pow(options_.beta2, t)));
+  const auto epsilon = static_cast<T>(options_.epsilon);
+  const auto keep1 = static_cast<T>(1 - options_.beta1);
+  const auto beta2 = static_cast<T>(options_.beta2), keep2 = static_cast<T>(1 - options_.beta2);
+  pool.run(chunks, [&](int64_t chunk, int) {
+    for (int64_t i = chunk * kChunk, end = std::min(size, i + kChunk); i < end; ++i) {
+      const T gradient_i = g[i] + decay * p[i];
+      m[i] += keep1 * (gradient_i - m[i]);
+      v[i] = beta2 * v[i] + keep2 * gradient_i * gradient_i;
+      p[i] -= rate * m[i] / (std::sqrt(v[i]) * root + epsilon);
+    }
+  });
+}
+
+template class Optimizer<float>;
+template class Optimizer<double>;
+
+}  // namespace unfold

@@ -1,0 +1,52 @@
+// SGD and Adam: one loop over the flat buffer of parameters, its gradient twin and the state twins.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "unfold/parameters.h"
+#include "unfold/threads.h"
+
+namespace unfold {
+
+struct OptimizerOptions {
+  enum class Kind { sgd, adam };
+  Kind kind = Kind::adam;
+  double momentum = 0.9;              ///< sgd
+  double beta1 = 0.9, beta2 = 0.999;  ///< adam
+  double epsilon = 1e-8;              ///< adam
+  double weight_decay = 0;            ///< L2: added to the gradient, as torch.optim.SGD and Adam do
+  bool operator==(const OptimizerOptions&) const = default;
+};
+
+std::string_view optimizer_name(OptimizerOptions::Kind kind);   ///< "sgd", "adam"
+OptimizerOptions::Kind optimizer_named(std::string_view name);  ///< throws usage for another name
+
+/// Elementwise, so any number of threads gives the same bits. Instantiated for float and double.
+///   sgd   g' = g + wd p;  m = momentum m + g';  p -= lr m (torch.optim.SGD) adam  g' = g + wd p;  m +=
+///   (1-b1)(g'-m);  v = b2 v + (1-b2) g'^2;
+///         p -= lr/(1-b1^t) * m / (sqrt(v)/sqrt(1-b2^t) + eps),  t = 1, 2, ...    (Kingma and Ba 2015;
+///         torch.optim.Adam)
+template <class T>
+class Optimizer {
+ public:
+  /// Throws usage for settings out of range (momentum and betas in [0, 1), epsilon > 0, weight decay >= 0).
+  Optimizer(const std::shared_ptr<const ParameterTable>& table, const OptimizerOptions& options);
+
+  /// One update of `parameters` (overwritten) at learning rate `lr`.
+  void step(Parameters<T>& parameters, const Parameters<T>& gradient, double lr, ThreadPool& pool);
+
+  const OptimizerOptions& options() const { return options_; }
+  int64_t steps() const { return steps_; }
+  void set_steps(int64_t steps) { steps_ = steps; }
+  /// State twins: m (both kinds) and v (adam; empty table otherwise). A checkpoint stores them.
+  Parameters<T>& first_moment() { return first_; }
+  Parameters<T>& second_moment() { return second_; }
+
+ private:
+  OptimizerOptions options_;
+  Parameters<T> first_, second_;
+  int64_t steps_ = 0;
+};
+
+}  // namespace unfold

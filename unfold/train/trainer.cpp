@@ -1,0 +1,241 @@
+#include "unfold/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include <tuple>
+
+#include "unfold/error.h"
+#include "unfold/random.h"
+
+namespace unfold {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+Recipe checked(Recipe recipe) {
+  const auto require = [](bool good, const char* name, double got) {
+    if (!good) throw Error(ErrorKind::usage, std::string(name) + " is out of range").got(std::to_string(got));
+  };
+  require(recipe.epochs >= 1 && recipe.epochs <= 1000000, "epochs", static_cast<double>(recipe.epochs));
+  require(recipe.batch_size >= 1 && recipe.batch_size <= 65536, "batch size",
+          static_cast<double>(recipe.batch_size));
+  require(recipe.val_split >= 0 && recipe.val_split < 1, "validation split", recipe.val_split);
+  require(recipe.schedule.lr > 0 && std::isfinite(recipe.schedule.lr), "learning rate", recipe.schedule.lr);
+  require(recipe.shift >= 0 && recipe.shift <= 16, "shift", static_cast<double>(recipe.shift));
+  return recipe;
+}
+
+}  // namespace
+
+Recipe default_recipe(std::string_view model) {
+  Recipe recipe;
+  if (model == "lenet5-article") {
+    recipe.epochs = 1;
+    recipe.schedule = {Schedule::Kind::constant, 1e-3};
+  } else {
+    recipe.schedule = {Schedule::Kind::one_cycle, 6e-3};
+    recipe.batch_size = 64;
+    recipe.shift = 2;
+  }
+  return recipe;
+}
+
+void require_fits(const Model& model, const Dataset& data) {
+  const Shape in = model.graph.shape(model.graph.input());
+  const Shape wanted{in[0], model.preprocessing.image_h, model.preprocessing.image_w};
+  if (data.image != wanted) {
+    throw Error(ErrorKind::data, "the data's images are not what the model takes")
+        .where(data.name)
+        .wanted(wanted.text())
+        .got(data.image.text());
+  }
+  const auto classes = static_cast<int64_t>(model.classes.size());
+  const auto largest = data.labels.empty() ? 0 : *std::max_element(data.labels.begin(), data.labels.end());
+  if (largest >= classes) {
+    throw Error(ErrorKind::data, "the data has more classes than the model")
+        .where(data.name)
+        .wanted("labels below " + std::to_string(classes))
+        .got(std::to_string(largest));
+  }
+}
+
+Evaluation evaluate(const Model& model, const Dataset& data, int64_t first, int64_t count, Engine engine,
+                    ThreadPool& pool) {
+  require_fits(model, data);
+  const auto start = Clock::now();
+  constexpr int64_t kBatch = 512;
+  const auto classes = static_cast<int64_t>(model.classes.size());
+  const auto bytes = static_cast<size_t>(data.image.elements());
+  Evaluation e;
+  e.confusion = ConfusionMatrix(classes);
+  if (count <= 0) return e;
+  Predictor predictor(model, engine, std::min(kBatch, count), pool);
+  for (int64_t at = first; at < first + count; at += kBatch) {
+    const int64_t n = std::min(kBatch, first + count - at);
+    const auto images =
+        std::span(data.pixels).subspan(static_cast<size_t>(at) * bytes, static_cast<size_t>(n) * bytes);
+    const std::span<const float> logits = predictor.logits(images, n);
+    for (int64_t i = 0; i < n; ++i) {
+      const auto row = logits.subspan(static_cast<size_t>(i * classes), static_cast<size_t>(classes));
+      const std::vector<double> p = probabilities(row);
+      const auto best = std::max_element(row.begin(), row.end()) - row.begin();
+      const uint8_t truth = data.labels[static_cast<size_t>(at + i)];
+      e.loss += -std::log(std::max(p[truth], 1e-300));
+      e.confusion.add(truth, best);
+      e.predicted.push_back(static_cast<int32_t>(best));
+      e.confidence.push_back(static_cast<float>(p[static_cast<size_t>(best)]));
+    }
+  }
+  e.loss /= static_cast<double>(count);
+  e.accuracy = e.confusion.accuracy();
+  e.seconds = since(start);
+  return e;
+}
+
+Trainer::Trainer(Model& model, const Dataset& data, const Recipe& recipe, ThreadPool& pool)
+    : model_(model),
+      data_(data),
+      recipe_(checked(recipe)),
+      pool_(pool),
+      train_images_(data.size() -
+                    static_cast<int64_t>(std::llround(static_cast<double>(data.size()) * recipe.val_split))),
+      optimizer_(model.parameters.shared_table(), recipe.optimizer),
+      gradient_(model.parameters.shared_table()) {
+  require_fits(model, data);
+  if (train_images_ < 1) {
+    throw Error(ErrorKind::usage, "no images are left to train on")
+        .where(data.name)
+        .got(std::to_string(data.size()));
+  }
+  recipe_.batch_size = std::min(recipe_.batch_size, train_images_);
+  std::tie(model.preprocessing.mean, model.preprocessing.std) =
+      mean_std(data, 0, train_images_, model.preprocessing);
+  model.preprocessing.check(data.name);
+  model.check();
+  sized(recipe_.batch_size);
+  if (train_images_ % recipe_.batch_size) sized(train_images_ % recipe_.batch_size);
+  order_.resize(static_cast<size_t>(train_images_));
+  labels_.resize(static_cast<size_t>(recipe_.batch_size));
+  results_.resize(static_cast<size_t>(recipe_.batch_size));
+}
+
+Trainer::Sized& Trainer::sized(int64_t batch) {
+  for (Sized& s : plans_) {
+    if (s.batch == batch) return s;
+  }
+  auto plan = std::make_unique<Plan<float>>(
+      model_.graph, PlanOptions{.batch = batch, .training = true, .engine = recipe_.engine});
+  auto workspace = std::make_unique<Workspace<float>>(plan->memory(), pool_.threads());
+  plans_.push_back({batch, std::move(plan), std::move(workspace)});
+  return plans_.back();
+}
+
+void Trainer::shuffle() {
+  if (order_epoch_ == position_.epoch) return;
+  std::iota(order_.begin(), order_.end(), int64_t{0});
+  Random random(recipe_.seed, "shuffle", static_cast<uint64_t>(position_.epoch));
+  for (int64_t i = train_images_ - 1; i > 0; --i) {  // Fisher and Yates
+    std::swap(order_[static_cast<size_t>(i)], order_[static_cast<size_t>(random.below(i + 1))]);
+  }
+  order_epoch_ = position_.epoch;
+}
+
+double Trainer::lr() const {
+  const int64_t steps = steps_per_epoch();
+  return recipe_.schedule.at(position_.epoch * steps + position_.step, recipe_.epochs * steps);
+}
+
+void Trainer::step() {
+  const auto start = Clock::now();
+  const FlushDenormals flush;
+  shuffle();
+  const int64_t at = position_.step * recipe_.batch_size;
+  const int64_t batch = std::min(recipe_.batch_size, train_images_ - at);
+  const int64_t* images = order_.data() + at;
+  for (int64_t i = 0; i < batch; ++i) {
+    labels_[static_cast<size_t>(i)] = data_.labels[static_cast<size_t>(images[i])];
+  }
+  const int64_t elements = model_.graph.shape(model_.graph.input()).elements();
+  const auto fill = [&](int64_t first, int64_t count, float* x) {
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t image = images[first + i];
+      int64_t dy = 0, dx = 0;
+      if (recipe_.shift > 0) {
+        Random random(recipe_.seed, "augment.shift", static_cast<uint64_t>(position_.epoch),
+                      static_cast<uint64_t>(image));
+        dy = random.below(2 * recipe_.shift + 1) - recipe_.shift;
+        dx = random.below(2 * recipe_.shift + 1) - recipe_.shift;
+      }
+      preprocess(model_.preprocessing, data_.at(image), x + i * elements, dy, dx);
+    }
+  };
+  Sized& s = sized(batch);
+  s.plan->gradient(model_.parameters, fill, labels_.data(), gradient_, results_.data(), *s.workspace, pool_);
+
+  double loss = 0;
+  int64_t correct = 0;
+  for (int64_t i = 0; i < batch; ++i) {
+    loss += results_[static_cast<size_t>(i)].loss;
+    correct += results_[static_cast<size_t>(i)].predicted == labels_[static_cast<size_t>(i)];
+  }
+  // A sum is finite only if every term is: one number tells for all gradients.
+  double total = 0;
+  for (const float g : gradient_.all()) total += static_cast<double>(g);
+  if (!std::isfinite(loss) || !std::isfinite(total)) diverged(s);
+
+  optimizer_.step(model_.parameters, gradient_, lr(), pool_);
+  position_.loss_sum += loss;
+  position_.correct += correct;
+  ++position_.step;
+  position_.seconds += since(start);
+}
+
+void Trainer::diverged(Sized& s) const {
+  const int64_t global = position_.epoch * steps_per_epoch() + position_.step;
+  std::string where = first_not_finite(model_.parameters);
+  if (where.empty()) {
+    for (const Node& node : model_.graph.nodes()) {
+      for (int64_t i = 0; i < s.batch && where.empty(); ++i) {
+        const std::vector<float> y = s.plan->value(node.output, i, *s.workspace);
+        const auto bad = std::find_if(y.begin(), y.end(), [](float v) { return !std::isfinite(v); });
+        if (bad != y.end()) where = "output of " + node.name + "[" + std::to_string(bad - y.begin()) + "]";
+      }
+    }
+  }
+  if (where.empty()) {
+    where = first_not_finite(gradient_);
+    where = where.empty() ? "the loss" : "gradient of " + where;
+  }
+  throw Error(ErrorKind::diverged, "NaN or infinity in " + where)
+      .where("step " + std::to_string(global))
+      .hint("use a smaller --lr; the last checkpoint still holds good weights");
+}
+
+EpochRow Trainer::finish_epoch() {
+  EpochRow row;
+  row.epoch = position_.epoch + 1;
+  row.train_loss = position_.loss_sum / static_cast<double>(train_images_);
+  row.train_acc = static_cast<double>(position_.correct) / static_cast<double>(train_images_);
+  row.seconds = position_.seconds;
+  row.images_per_s = static_cast<double>(train_images_) / std::max(position_.seconds, 1e-9);
+  row.lr =
+      recipe_.schedule.at((position_.epoch + 1) * steps_per_epoch() - 1, recipe_.epochs * steps_per_epoch());
+  if (val_images() > 0) {
+    const Evaluation e = evaluate(model_, data_, train_images_, val_images(), recipe_.engine, pool_);
+    row.val_loss = e.loss;
+    row.val_acc = e.accuracy;
+    row.val_seconds = e.seconds;
+  } else {
+    row.val_loss = row.val_acc = std::nan("");
+  }
+  position_ = {position_.epoch + 1, 0, 0, 0, 0};
+  return row;
+}
+
+}  // namespace unfold

@@ -1,0 +1,105 @@
+// The training loop: shuffled batches through a plan, the optimizer, an evaluation after each epoch.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "unfold/data/dataset.h"
+#include "unfold/model.h"
+#include "unfold/train/metrics.h"
+#include "unfold/train/optimizer.h"
+#include "unfold/train/schedule.h"
+
+namespace unfold {
+
+/// Everything that decides what a training run computes.
+struct Recipe {
+  int64_t epochs = 10;
+  int64_t batch_size = 100;
+  OptimizerOptions optimizer;
+  Schedule schedule;
+  int64_t shift = 0;  ///< each training image moves by up to this many pixels each way, drawn anew each epoch
+  double val_split = 1.0 / 6;  ///< part of the training data held out: its last images, never trained on
+  uint64_t seed = 0;
+  Engine engine = Engine::im2col;
+  bool operator==(const Recipe&) const = default;
+};
+
+/// The default recipe of a named model (chosen on validation data): see docs/guide.md.
+Recipe default_recipe(std::string_view model);
+
+/// Where a run stands; with the parameters and the optimizer's state, all a checkpoint needs.
+struct Position {
+  int64_t epoch = 0;    ///< finished epochs
+  int64_t step = 0;     ///< finished steps of the running epoch
+  double loss_sum = 0;  ///< over the images of the running epoch so far
+  int64_t correct = 0;
+  double seconds = 0;  ///< training time of the running epoch so far
+};
+
+struct Evaluation {
+  double loss = 0, accuracy = 0;
+  ConfusionMatrix confusion{1};
+  std::vector<int32_t> predicted;
+  std::vector<float> confidence;  ///< probability of the predicted class
+  double seconds = 0;
+};
+
+/// Forward over images first .. first+count-1 of a data set.
+Evaluation evaluate(const Model& model, const Dataset& data, int64_t first, int64_t count, Engine engine,
+                    ThreadPool& pool);
+
+/// Throws data unless the data set's images and labels are what the model takes.
+void require_fits(const Model& model, const Dataset& data);
+
+class Trainer {
+ public:
+  /// Holds on to model and data, which must outlive it. Sets the model's mean and deviation from the training
+  /// part of the data. Throws usage for a recipe that cannot run.
+  Trainer(Model& model, const Dataset& data, const Recipe& recipe, ThreadPool& pool);
+
+  int64_t train_images() const { return train_images_; }
+  int64_t val_images() const { return data_.size() - train_images_; }
+  int64_t steps_per_epoch() const { return (train_images_ + recipe_.batch_size - 1) / recipe_.batch_size; }
+  const Recipe& recipe() const { return recipe_; }
+  Position& position() { return position_; }
+  Optimizer<float>& optimizer() { return optimizer_; }
+  const Model& model() const { return model_; }
+  std::string numerics_key() const { return plans_.front().plan->numerics_key(); }
+  double lr() const;  ///< of the next step
+
+  /// Runs the running epoch's next step. Throws diverged, naming layer, tensor and step, when the loss or a
+  /// gradient is NaN or infinite; the parameters are then still those before the step.
+  void step();
+  bool epoch_done() const { return position_.step == steps_per_epoch(); }
+  /// Closes the finished epoch: evaluates the validation images, moves on to the next epoch, returns its row.
+  EpochRow finish_epoch();
+
+ private:
+  struct Sized {
+    int64_t batch;
+    std::unique_ptr<Plan<float>> plan;
+    std::unique_ptr<Workspace<float>> workspace;
+  };
+  Sized& sized(int64_t batch);
+  void shuffle();
+  [[noreturn]] void diverged(Sized& sized) const;
+
+  Model& model_;
+  const Dataset& data_;
+  Recipe recipe_;
+  ThreadPool& pool_;
+  int64_t train_images_;
+  Optimizer<float> optimizer_;
+  Parameters<float> gradient_;
+  std::vector<Sized> plans_;    // the full batch, and the last one of an epoch if it is smaller
+  std::vector<int64_t> order_;  // the epoch's images
+  int64_t order_epoch_ = -1;
+  std::vector<uint8_t> labels_;
+  std::vector<ImageResult> results_;
+  Position position_;
+};
+
+}  // namespace unfold
