@@ -1,0 +1,353 @@
+#include "unfold/train/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "unfold/data/sha256.h"
+#include "unfold/error.h"
+#include "unfold/train/chart.h"
+#include "unfold/train/html.h"
+#include "unfold/train/report_page.h"
+
+namespace unfold {
+namespace {
+
+using html::count;
+using html::number;
+using html::percent;
+
+constexpr size_t kLabel = 32;         // characters of a class name where there is little room
+constexpr size_t kLongText = 400;     // characters of any other text
+constexpr int64_t kMaxMatrix = 100;   // classes up to which the whole matrix is shown
+constexpr int64_t kRoomyMatrix = 20;  // classes up to which its cells are large
+constexpr size_t kMixUps = 10;        // rows of the list of mistakes
+constexpr int64_t kSampleSide = 48;   // pixels; larger samples are averaged down to keep the file small
+
+std::string class_label(const Report& report, int64_t c, size_t limit = kLabel) {
+  const std::string& text = report.classes[static_cast<size_t>(c)];
+  return text.empty() ? "class " + std::to_string(c) : html::name(text, limit);
+}
+
+/// A table in a frame that scrolls, by keyboard too. `caption` is for screen readers.
+std::string table(std::string_view style, std::string_view caption, std::string_view head,
+                  std::string_view body) {
+  const std::string text(caption);
+  return "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" + text +
+         "\">\n<table class=\"" + std::string(style) + "\"><caption>" + text + "</caption>\n<thead><tr>" +
+         std::string(head) + "</tr></thead>\n<tbody>\n" + std::string(body) + "</tbody></table>\n</div>\n";
+}
+
+std::string column(std::string_view text) {
+  return "<th scope=\"col\">" + std::string(text) + "</th>";
+}
+std::string row_head(std::string_view text) {
+  return "<th scope=\"row\">" + std::string(text) + "</th>";
+}
+std::string cell(std::string_view text) {
+  return "<td>" + std::string(text) + "</td>";
+}
+
+/// "2.9 s", "3 min 07 s", "2 h 05 min".
+std::string duration(double seconds) {
+  if (!(seconds >= 0) || seconds > 1e12) return html::number(kMissing, 0);
+  if (seconds < 59.95) return number(seconds, 1) + " s";
+  const auto s = static_cast<int64_t>(std::llround(seconds));
+  const auto two = [](int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
+  if (s < 3600) return std::to_string(s / 60) + " min " + two(s % 60) + " s";
+  return std::to_string(s / 3600) + " h " + two(s / 60 % 60) + " min";
+}
+
+std::string headline(const Report& report) {
+  std::string out = "<dl class=\"figures\">\n";
+  const auto figure = [&out](const std::string& value, const std::string& what, const char* style = "") {
+    out += "<div" + std::string(style) + "><dt>" + what + "</dt><dd>" + value + "</dd></div>\n";
+  };
+  if (std::isfinite(report.test_accuracy))
+    figure(percent(report.test_accuracy), "test accuracy", " class=\"main\"");
+  if (const int64_t total = report.confusion.total(); total > 0) {
+    figure(count(total - report.confusion.correct()), "wrong of " + count(total) + " test images");
+  }
+  if (std::isfinite(report.test_loss)) figure(number(report.test_loss, 4), "test loss");
+  double seconds = 0, images = 0;
+  for (const EpochRow& row : report.epochs) {
+    if (!std::isfinite(row.seconds)) continue;
+    seconds += row.seconds;
+    if (std::isfinite(row.images_per_s)) images += row.seconds * row.images_per_s;
+  }
+  figure(count(static_cast<int64_t>(report.epochs.size())), report.epochs.size() == 1 ? "epoch" : "epochs");
+  if (seconds > 0) figure(duration(seconds), "of training");
+  if (seconds > 0 && images > 0 && images / seconds < 1e15) {
+    figure(count(std::llround(images / seconds)), "images per second");
+  }
+  return out + "</dl>";
+}
+
+std::string epoch_table(const Report& report) {
+  std::string head, body;
+  for (const char* text : {"Epoch", "Train loss", "Train accuracy", "Validation loss", "Validation accuracy",
+                           "Learning rate", "Training", "Validation", "Images/s"}) {
+    head += column(text);
+  }
+  for (const EpochRow& row : report.epochs) {
+    const bool best = row.epoch == report.best_epoch;
+    body += (best ? "<tr class=\"top\">" : "<tr>") +
+            row_head(std::to_string(row.epoch) + (best ? " (best)" : ""));
+    body += cell(number(row.train_loss, 4)) + cell(percent(row.train_acc)) + cell(number(row.val_loss, 4)) +
+            cell(percent(row.val_acc)) + cell(number(row.lr, 6)) + cell(duration(row.seconds)) +
+            cell(duration(row.val_seconds)) + cell(number(row.images_per_s, 0)) + "</tr>\n";
+  }
+  return table("", "The numbers behind the curves", head, body);
+}
+
+std::string curves(const Report& report) {
+  if (report.epochs.empty()) return "<p>No epoch was trained, so there is no curve to draw.</p>\n";
+  const auto values = [&report](double EpochRow::* field, double scale = 1) {
+    std::vector<double> out;
+    for (const EpochRow& row : report.epochs) out.push_back(scale * row.*field);
+    return out;
+  };
+  const bool validated = std::any_of(report.epochs.begin(), report.epochs.end(), [](const EpochRow& row) {
+    return std::isfinite(row.val_loss) || std::isfinite(row.val_acc);
+  });
+  Chart loss, accuracy, rate;
+  for (const EpochRow& row : report.epochs) loss.epochs.push_back(row.epoch);
+  loss.best_epoch = report.best_epoch;
+  accuracy = rate = loss;
+  loss.title = "Loss";
+  loss.series = {{"train", values(&EpochRow::train_loss)}};
+  accuracy.title = "Accuracy";
+  accuracy.unit = " %";
+  accuracy.digits = 2;
+  accuracy.from_zero = false;
+  accuracy.series = {{"train", values(&EpochRow::train_acc, 100)}};
+  rate.title = "Learning rate";
+  rate.digits = -1;
+  rate.series = {{"learning rate", values(&EpochRow::lr)}};
+  if (validated) {
+    loss.series.push_back({"validation", values(&EpochRow::val_loss)});
+    accuracy.series.push_back({"validation", values(&EpochRow::val_acc, 100)});
+  }
+
+  std::string out =
+      validated
+          ? "<p class=\"hint\">Validation images are never trained on. Point at a curve to read it.</p>\n"
+          : "<p class=\"hint\">No images were held out for validation. Point at a curve to read it.</p>\n";
+  out += "<div class=\"charts\">\n";
+  for (const auto& [chart, unit] :
+       {std::pair(loss, "cross-entropy, mean per image"), std::pair(accuracy, "% of images"),
+        std::pair(rate, "at the end of each epoch")}) {
+    const std::string svg = chart_svg(chart);
+    if (svg.empty()) continue;
+    out += "<figure><h3>" + chart.title + " <small>" + unit + "</small></h3>\n" + svg + "</figure>\n";
+  }
+  return out + "</div>\n" + epoch_table(report);
+}
+
+/// Class of a cell: shade 1 to 5 of blue on the diagonal, of vermillion beside it.
+std::string shade(const char* hue, double share) {
+  return hue + std::to_string(std::clamp(1 + static_cast<int>(share * 5), 1, 5));
+}
+
+struct MixUp {
+  int64_t truth, predicted, count;
+};
+
+/// The pairs of classes that were mixed up, most frequent first.
+std::vector<MixUp> mix_ups(const ConfusionMatrix& m) {
+  std::vector<MixUp> out;
+  for (int64_t t = 0; t < m.classes(); ++t) {
+    for (int64_t p = 0; p < m.classes(); ++p) {
+      if (t != p && m.count(t, p) > 0) out.push_back({t, p, m.count(t, p)});
+    }
+  }
+  std::stable_sort(out.begin(), out.end(), [](const MixUp& a, const MixUp& b) { return a.count > b.count; });
+  return out;
+}
+
+std::string matrix_table(const Report& report, int64_t most) {
+  const ConfusionMatrix& m = report.confusion;
+  std::string head = column("true \\ predicted"), body;
+  bool tall = false;
+  for (int64_t c = 0; c < m.classes(); ++c) {
+    head += "<th scope=\"col\"><span>" + class_label(report, c) + "</span></th>";
+    tall = tall || report.classes[static_cast<size_t>(c)].size() > 5;
+  }
+  for (int64_t t = 0; t < m.classes(); ++t) {
+    body += "<tr>" + row_head(class_label(report, t));
+    for (int64_t p = 0; p < m.classes(); ++p) {
+      const int64_t n = m.count(t, p);
+      const double share =
+          t == p ? m.recall(t) : static_cast<double>(n) / static_cast<double>(std::max<int64_t>(most, 1));
+      const std::string style = n == 0 ? "z" : shade(t == p ? "b" : "w", share);
+      body +=
+          "<td class=" + style + ">" + std::to_string(n);  // a cell's end tag may be left out: 10,000 cells
+    }
+    body += "</tr>\n";
+  }
+  const std::string style =
+      std::string("matrix") + (m.classes() > kRoomyMatrix ? " many" : "") + (tall ? " tall" : "");
+  return table(
+      style,
+      "Confusion matrix: counts of test images, one row per true class, one column per predicted class", head,
+      body);
+}
+
+std::string confusion(const Report& report) {
+  const ConfusionMatrix& m = report.confusion;
+  if (m.total() == 0) return "<p>No test image was classified.</p>\n";
+  const std::vector<MixUp> pairs = mix_ups(m);
+  std::string out = "<p>";
+  if (m.classes() <= kMaxMatrix) {
+    out +=
+        "Each row holds the test images of one true class, each column those the network took for a class. "
+        "<span class=\"key b5\"></span> right, <span class=\"key w3\"></span> wrong: the darker, the more.";
+  } else {
+    out += "With " + count(m.classes()) +
+           " classes the matrix does not fit a page; these are its largest errors.";
+  }
+  out += "</p>\n<div class=\"two\">\n";
+  if (m.classes() <= kMaxMatrix) out += matrix_table(report, pairs.empty() ? 0 : pairs[0].count);
+  if (pairs.empty()) return out + "<p>Every test image was classified correctly.</p>\n</div>\n";
+  std::string body;
+  for (size_t i = 0; i < std::min(kMixUps, pairs.size()); ++i) {
+    const MixUp& pair = pairs[i];
+    body += "<tr>" + row_head(class_label(report, pair.truth)) + cell(class_label(report, pair.predicted)) +
+            cell(count(pair.count)) +
+            cell(percent(static_cast<double>(pair.count) / static_cast<double>(m.support(pair.truth)))) +
+            "</tr>\n";
+  }
+  return out + "<div><h3>Most frequent mistakes</h3>\n" +
+         table("names", "Most frequent mistakes",
+               column("True class") + column("Taken for") + column("Images") + column("Of its class"), body) +
+         "</div>\n</div>\n";
+}
+
+std::string class_table(const Report& report) {
+  const ConfusionMatrix& m = report.confusion;
+  if (m.classes() == 0) return "<p>There are no classes.</p>\n";
+  std::string body;
+  for (int64_t c = 0; c < m.classes(); ++c) {
+    const double recall = m.recall(c);
+    body += "<tr><th scope=\"row\"><div>" + class_label(report, c, kLongText) + "</div></th>" +
+            cell(percent(m.precision(c))) +
+            "<td><span class=\"meter\"><i style=\"width:" + number(100 * recall, 1) + "%\"></i></span>" +
+            percent(recall) + "</td>" + cell(percent(m.f1(c))) + cell(count(m.support(c))) + "</tr>\n";
+  }
+  return "<p>Precision: of the images taken for a class, the share that belongs to it. Recall: of the images "
+         "of a class, the "
+         "share that was found. F1: their harmonic mean. Support: test images of the class.</p>\n" +
+         table("names", "Precision, recall, F1 and support of each class",
+               column("Class") + column("Precision") + column("Recall") + column("F1") + column("Support"),
+               body);
+}
+
+std::string samples(const Report& report, const std::vector<Report::Sample>& shown, bool right) {
+  if (shown.empty()) {
+    const bool perfect =
+        report.confusion.total() > 0 && report.confusion.correct() == report.confusion.total();
+    if (!right && perfect) return "<p>None: every test image was classified correctly.</p>\n";
+    return "<p>No images to show.</p>\n";
+  }
+  std::string out = right ? "<p class=\"hint\">Some of the test images it got right.</p>\n"
+                          : "<p class=\"hint\">Some of the test images it got wrong: what they are, what the "
+                            "network took them "
+                            "for, and how sure it was.</p>\n";
+  out += "<ul class=\"samples\">\n";
+  for (const Report::Sample& sample : shown) {
+    const std::string index = std::to_string(sample.index);
+    out += "<li><img alt=\"Test image " + index + "\" title=\"test image " + index + "\" src=\"" +
+           html::png_address(sample.image, sample.pixels, kSampleSide) + "\" width=\"" +
+           std::to_string(sample.image[2]) + "\" height=\"" + std::to_string(sample.image[1]) + "\">";
+    out += "<span>is <b>" + class_label(report, sample.truth) + "</b></span><span class=\"" +
+           (right ? "yes" : "no") + "\">predicted <b>" + class_label(report, sample.predicted) +
+           "</b></span><span>" + percent(sample.confidence, 1) + " sure</span></li>\n";
+  }
+  return out + "</ul>\n";
+}
+
+std::string facts(const Report& report) {
+  std::string body;
+  const auto fact = [&body](const std::string& key, const std::string& value) {
+    if (!value.empty())
+      body += "<tr>" + row_head(html::name(key, kLongText)) + cell(html::name(value, kLongText)) + "</tr>\n";
+  };
+  fact("model", report.model);
+  fact("data set", report.dataset);
+  for (const auto& [key, value] : report.facts) fact(key, value);
+  if (body.empty()) return "<p>Nothing was recorded.</p>\n";
+  return table("facts", "How the model was made", column("What") + column("Value"), body);
+}
+
+std::string hash_of(std::string_view script) {
+  const std::string hex = sha256(std::as_bytes(std::span(script)));
+  std::vector<uint8_t> bytes;
+  for (size_t i = 0; i < hex.size(); i += 2) {
+    bytes.push_back(static_cast<uint8_t>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  }
+  return html::base64(bytes);
+}
+
+void check(const Report& report) {
+  const int64_t classes = report.confusion.classes();
+  if (report.classes.size() != static_cast<size_t>(classes)) {
+    throw Error(ErrorKind::usage, "a report needs one name per class of its confusion matrix")
+        .wanted(std::to_string(classes))
+        .got(std::to_string(report.classes.size()));
+  }
+  for (const auto* samples : {&report.right, &report.wrong}) {
+    for (const Report::Sample& sample : *samples) {
+      for (const int64_t c : {sample.truth, sample.predicted}) {
+        if (c >= 0 && c < classes) continue;
+        throw Error(ErrorKind::usage, "a sample of the report is of no known class")
+            .wanted("0 <= class < " + std::to_string(classes))
+            .got(std::to_string(c));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::string report_html(const Report& report) {
+  check(report);
+  const std::string title = report.title.empty() ? "Training report" : report.title;
+  std::string subtitle = report.model.empty() ? "" : html::name(report.model, kLongText);
+  if (!report.dataset.empty())
+    subtitle += (subtitle.empty() ? "" : " on ") + html::name(report.dataset, kLongText);
+  const std::string note =
+      report.note.empty() ? ""
+                          : "<p class=\"note\" role=\"note\">" + html::name(report.note, 2000) + "</p>\n";
+
+  const std::pair<std::string_view, std::string> sections[] = {
+      {"hash", hash_of(kReportScript)},
+      {"title_text", html::escape(title, kLongText)},
+      {"style", std::string(kReportStyle)},
+      {"title", html::name(title, kLongText)},
+      {"subtitle", subtitle},
+      {"note", note},
+      {"headline", headline(report)},
+      {"curves", curves(report)},
+      {"confusion", confusion(report)},
+      {"classes", class_table(report)},
+      {"wrong", samples(report, report.wrong, false)},
+      {"right", samples(report, report.right, true)},
+      {"facts", facts(report)},
+      {"script", std::string(kReportScript)},
+  };
+  // One pass over the frame: what a section holds is never searched for the name of another.
+  std::string page;
+  std::string_view rest = kReportPage;
+  for (size_t open = rest.find("{{"); open != std::string_view::npos; open = rest.find("{{")) {
+    const size_t close = rest.find("}}", open);
+    const std::string_view wanted = rest.substr(open + 2, close - open - 2);
+    page += rest.substr(0, open);
+    page += std::find_if(std::begin(sections), std::end(sections), [&](const auto& s) {
+              return s.first == wanted;
+            })->second;
+    rest.remove_prefix(close + 2);
+  }
+  return page.append(rest);
+}
+
+}  // namespace unfold
