@@ -1,6 +1,7 @@
 #include "unfold/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace unfold {
 namespace {
@@ -22,10 +24,27 @@ struct Descriptor {
   explicit Descriptor(int f) : fd(f) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
+  ~Descriptor() { close(); }
+  /// 0, or -1 if the system reports only now that a write failed.
+  int close() { return fd >= 0 ? ::close(std::exchange(fd, -1)) : 0; }
 };
+
+/// Removes the temporary files of `path` whose writers are gone: the lock of write_file ends with its
+/// process.
+void remove_leftovers(const std::filesystem::path& directory, const std::string& name) {
+  const std::string prefix = name + ".tmp-";
+  std::vector<std::filesystem::path> found;
+  std::error_code code;
+  for (std::filesystem::directory_iterator at(directory, code), end; !code && at != end; at.increment(code)) {
+    const std::string other = at->path().filename().string();
+    if (!other.starts_with(prefix) || other.size() == prefix.size()) continue;
+    if (other.find_first_not_of("0123456789", prefix.size()) == other.npos) found.push_back(at->path());
+  }
+  for (const std::filesystem::path& leftover : found) {
+    const Descriptor file(::open(leftover.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (file.fd >= 0 && ::flock(file.fd, LOCK_EX | LOCK_NB) == 0) ::unlink(leftover.c_str());
+  }
+}
 
 }  // namespace
 
@@ -56,18 +75,30 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, ErrorKind ki
   return bytes;
 }
 
-void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+void write_file(const std::filesystem::path& name, std::span<const std::byte> bytes) {
+  std::error_code code;
+  const std::filesystem::file_status status = std::filesystem::status(name, code);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    throw Error(ErrorKind::runtime, "this is no regular file")
+        .where(name.string())
+        .hint("choose another name");
+  }
+  // A link stays a link: what it points to is replaced.
+  const bool link = std::filesystem::is_symlink(std::filesystem::symlink_status(name, code));
+  const std::filesystem::path path = link ? std::filesystem::weakly_canonical(name, code) : name;
   const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
   const std::filesystem::path temporary = path.string() + ".tmp-" + std::to_string(::getpid());
   const auto fail = [&](const char* did) {
-    Error error = system_error(ErrorKind::runtime, path, did);
+    Error error = system_error(ErrorKind::runtime, name, did);
     ::unlink(temporary.c_str());
     throw std::move(error).hint(
         "the old file, if there was one, is unchanged; free some space or choose another place");
   };
+  remove_leftovers(directory, path.filename().string());  // first: they may be what fills the disk
   {
-    const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (file.fd < 0) fail("cannot create");
+    ::flock(file.fd, LOCK_EX | LOCK_NB);
     size_t done = 0;
     while (done < bytes.size()) {
       const ssize_t n = ::write(file.fd, bytes.data() + done, bytes.size() - done);
@@ -76,12 +107,16 @@ void write_file(const std::filesystem::path& path, std::span<const std::byte> by
       done += static_cast<size_t>(n);
     }
     if (::fsync(file.fd) != 0) fail("cannot sync");
+    if (file.close() != 0) fail("cannot close");
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename into place");
   // The rename itself must survive a power cut. Some file systems cannot sync a directory: that is no
   // failure.
   const Descriptor folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.fd >= 0) ::fsync(folder.fd);
+  if (folder.fd >= 0 && ::fsync(folder.fd) != 0 && errno != EINVAL && errno != ENOTSUP) {
+    throw system_error(ErrorKind::runtime, name, "cannot sync the folder")
+        .hint("the new content is in place, but a power cut could bring back the old one; check the disk");
+  }
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {

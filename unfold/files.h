@@ -19,8 +19,10 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, ErrorKind ki
                                  uint64_t limit = uint64_t{1} << 40);
 
 /// Replaces the file in one step: writes "PATH.tmp-PID", syncs it, renames it over PATH, syncs the directory.
-/// On failure the temporary file is removed, the old file is intact and a runtime error names path and
-/// reason.
+/// On failure the temporary file is removed, the old file is intact (but for a failing sync of the directory,
+/// which the hint tells apart) and a runtime error names path and reason. A temporary file that a killed
+/// process left behind is removed by the next write of the same PATH. A symbolic link stays one: its target
+/// is replaced. What exists and is no regular file (a folder, /dev/null) is refused.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file(const std::filesystem::path& path, std::string_view text);
 
