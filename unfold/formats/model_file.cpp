@@ -1,0 +1,203 @@
+#include "unfold/formats/model_file.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace unfold {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kFormatKey = "unfold.format";
+constexpr const char* kModelKey = "unfold.model";
+constexpr const char* kFormat = "1";
+constexpr int64_t kMaxParameters = int64_t{1} << 31;
+
+std::string_view fit_name(Preprocessing::Fit fit) {
+  return fit == Preprocessing::Fit::pad ? "pad" : "bilinear";
+}
+
+/// The network, by value number: 0 is the input, node i makes value i + 1.
+Graph graph_from(const Json& json) {
+  Graph graph;
+  std::vector<ValueId> values{graph.input(Shape(json.at("input").get<std::vector<int64_t>>()))};
+  for (const Json& layer : json.at("layers")) {
+    std::vector<ValueId> inputs;
+    for (const Json& input : layer.at("inputs")) inputs.push_back(values.at(input.get<size_t>()));
+    values.push_back(
+        graph.add(layer.at("name").get<std::string>(),
+                  make_op(layer.at("type").get<std::string>(), layer.at("attributes").get<Attributes>()),
+                  std::move(inputs)));
+  }
+  return graph;
+}
+
+/// A known network whose parameters are exactly the file's tensors.
+bool known_network(const SafetensorsFile& file, Model& model) {
+  for (const std::string_view name : model_names()) {
+    model = make_model(name, 0);
+    const ParameterTable& table = model.parameters.table();
+    const bool same =
+        file.tensors.size() == table.slices().size() &&
+        std::all_of(table.slices().begin(), table.slices().end(), [&](const ParameterSlice& slice) {
+          const Tensor* tensor = file.find(slice.name);
+          return tensor && tensor->shape() == slice.shape;
+        });
+    if (same) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string describe_model(const Model& model) {
+  Json layers = Json::array();
+  for (const Node& node : model.graph.nodes()) {
+    Json inputs = Json::array();
+    for (const ValueId value : node.inputs) inputs.push_back(value.index);
+    layers.push_back({{"name", node.name},
+                      {"type", node.op->type()},
+                      {"inputs", inputs},
+                      {"attributes", node.op->attributes()}});
+  }
+  const Preprocessing& p = model.preprocessing;
+  const auto sizes = model.graph.shape(model.graph.input()).sizes();
+  const Json json = {{"name", model.name},
+                     {"trained_on", model.trained_on},
+                     {"input", std::vector<int64_t>(sizes.begin(), sizes.end())},
+                     {"layers", layers},
+                     {"classes", model.classes},
+                     {"preprocessing",
+                      {{"image", {p.image_h, p.image_w}},
+                       {"fit", fit_name(p.fit)},
+                       {"output", {p.out_h, p.out_w}},
+                       {"mean", p.mean},
+                       {"std", p.std},
+                       {"picture", p.digit ? "digit" : "none"}}}};
+  return json.dump();
+}
+
+Model model_from_description(std::string_view text, std::string_view where) {
+  Model model;
+  try {
+    const Json json = Json::parse(text);
+    model.name = json.at("name").get<std::string>();
+    model.trained_on = json.at("trained_on").get<std::string>();
+    model.graph = graph_from(json);
+    model.classes = json.at("classes").get<std::vector<std::string>>();
+    const Json& p = json.at("preprocessing");
+    const auto image = p.at("image").get<std::array<int64_t, 2>>(),
+               output = p.at("output").get<std::array<int64_t, 2>>();
+    const auto fit = p.at("fit").get<std::string>(), picture = p.at("picture").get<std::string>();
+    if ((fit != "pad" && fit != "bilinear") || (picture != "digit" && picture != "none")) {
+      throw Error(ErrorKind::model, "unknown preprocessing").got(fit + ", " + picture);
+    }
+    model.preprocessing = {image[0],
+                           image[1],
+                           fit == "pad" ? Preprocessing::Fit::pad : Preprocessing::Fit::bilinear,
+                           output[0],
+                           output[1],
+                           p.at("mean").get<double>(),
+                           p.at("std").get<double>(),
+                           picture == "digit"};
+    const auto table = model.graph.parameter_table();
+    if (table->buffer_elements() > kMaxParameters)
+      throw Error(ErrorKind::model, "the network has too many parameters");
+    model.parameters = Parameters<float>(table);
+    model.check();
+  } catch (const Error& e) {
+    throw Error(ErrorKind::model, e.what()).where(where).hint(e.hint());
+  } catch (const std::exception& e) {  // from the JSON library, or an index out of range
+    throw Error(ErrorKind::model, "the description of the network cannot be understood")
+        .where(where)
+        .got(e.what());
+  }
+  return model;
+}
+
+void add_tensors(SafetensorsFile& file, const Parameters<float>& parameters, const std::string& prefix) {
+  int index = 0;
+  for (const ParameterSlice& slice : parameters.table().slices()) {
+    file.tensors.emplace_back(prefix + slice.name, parameters.tensor(index++));
+  }
+}
+
+void read_tensors(const SafetensorsFile& file, Parameters<float>& parameters, const std::string& prefix,
+                  std::string_view where) {
+  int index = 0;
+  for (const ParameterSlice& slice : parameters.table().slices()) {
+    const Tensor* tensor = file.find(prefix + slice.name);
+    const auto refuse = [&](const char* message, const std::string& got) {
+      throw Error(ErrorKind::model, message)
+          .where(std::string(where) + ": " + prefix + slice.name)
+          .wanted("F32 " + slice.shape.text())
+          .got(got);
+    };
+    if (!tensor) refuse("a tensor is missing", "none of that name");
+    if (tensor->dtype() != Dtype::f32 || tensor->shape() != slice.shape) {
+      refuse("a tensor does not fit the network",
+             std::string(dtype_name(tensor->dtype())) + " " + tensor->shape().text());
+    }
+    const auto values = tensor->span<float>();
+    if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
+      refuse("a tensor holds NaN or infinity", "a value that is not finite");
+    }
+    std::copy(values.begin(), values.end(), parameters.slice(index++));
+  }
+}
+
+void save_model(const std::filesystem::path& path, const Model& model) {
+  model.check();
+  SafetensorsFile file;
+  file.metadata = {{"format", "pt"}, {kFormatKey, kFormat}, {kModelKey, describe_model(model)}};
+  add_tensors(file, model.parameters, "");
+  seal(file);
+  write_safetensors(path, file);
+}
+
+LoadedModel parse_model(const SafetensorsFile& file, std::string_view where) {
+  LoadedModel loaded;
+  const Seal found = check_seal(file, where);
+  const auto description = file.metadata.find(kModelKey);
+  if (description != file.metadata.end()) {
+    const auto format = file.metadata.find(kFormatKey);
+    if (format == file.metadata.end() || format->second != kFormat) {
+      throw Error(ErrorKind::model, "the file is of another version of the format")
+          .where(where)
+          .wanted(kFormat)
+          .got(format == file.metadata.end() ? "none" : format->second);
+    }
+    loaded.model = model_from_description(description->second, where);
+    if (file.tensors.size() != loaded.model.parameters.table().slices().size()) {
+      throw Error(ErrorKind::model, "the file has other tensors than its network")
+          .where(where)
+          .wanted(std::to_string(loaded.model.parameters.table().slices().size()))
+          .got(std::to_string(file.tensors.size()));
+    }
+    if (found == Seal::absent) loaded.note = "the file has no checksum: damage would go unnoticed";
+  } else {
+    if (!known_network(file, loaded.model)) {
+      throw Error(ErrorKind::model,
+                  "the file does not say what network it holds, and its tensors are no known one's")
+          .where(where)
+          .wanted(
+              "the metadata of a model saved by unfold, or LeNet-5's ten tensors conv1.weight ... fc3.bias")
+          .got(std::to_string(file.tensors.size()) + " tensors");
+    }
+    // What torch programs commonly use for MNIST padded to 32x32; without it no answer would be right.
+    loaded.model.name = "lenet5";
+    loaded.model.preprocessing = {.mean = 0.1, .std = 0.2752};
+    loaded.note =
+        "a file of another program, read as LeNet-5; its preprocessing is unknown: MNIST padded to 32x32, "
+        "mean 0.1, deviation 0.2752 are assumed";
+  }
+  read_tensors(file, loaded.model.parameters, "", where);
+  return loaded;
+}
+
+LoadedModel load_model(const std::filesystem::path& path) {
+  return parse_model(read_safetensors(path), path.string());
+}
+
+}  // namespace unfold

@@ -1,0 +1,41 @@
+// A model in one safetensors file: weights under torchvision's names; architecture, preprocessing and class
+// names in the metadata; a checksum over all of it. The bytes hold no time, host or thread count.
+// docs/formats.md has the grammar.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "unfold/formats/safetensors.h"
+#include "unfold/model.h"
+
+namespace unfold {
+
+/// A model from a file, and what a user should know about how it was read ("" for nothing).
+struct LoadedModel {
+  Model model;
+  std::string note;
+};
+
+/// Replaces the file in one step.
+void save_model(const std::filesystem::path& path, const Model& model);
+
+/// Reads a file of ours, or any safetensors file whose tensors are those of a known network (a PyTorch
+/// state_dict): the note then says what was assumed. Throws model for a file that is damaged, incomplete or
+/// describes a network that cannot be.
+LoadedModel load_model(const std::filesystem::path& path);
+LoadedModel parse_model(const SafetensorsFile& file, std::string_view where);
+
+/// Adds the parameters as tensors PREFIX + name (borrowed: they must outlive the file).
+void add_tensors(SafetensorsFile& file, const Parameters<float>& parameters, const std::string& prefix);
+/// Copies the tensors PREFIX + name into the parameters. Throws model if one is missing, has another dtype or
+/// shape, or holds NaN or infinity.
+void read_tensors(const SafetensorsFile& file, Parameters<float>& parameters, const std::string& prefix,
+                  std::string_view where);
+
+/// Everything of a model but its weights, as JSON text, and back (with zero weights).
+std::string describe_model(const Model& model);
+Model model_from_description(std::string_view json, std::string_view where);
+
+}  // namespace unfold

@@ -1,0 +1,128 @@
+#include "unfold/train/run_folder.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "unfold/files.h"
+
+namespace unfold {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kFiles[] = {"best.safetensors",     "last.safetensors", "checkpoint.safetensors",
+                                  "config.json",          "metrics.csv",      "log.jsonl",
+                                  "confusion_matrix.csv", "report.html"};
+
+std::string now() {
+  const std::time_t time = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+}  // namespace
+
+RunFolder RunFolder::create(const fs::path& out, const std::string& name, bool force) {
+  fs::path path = out;
+  for (int n = 1; path.empty(); ++n) {
+    const fs::path candidate = fs::path("runs") / (name + "-" + std::to_string(n));
+    if (!fs::exists(candidate)) path = candidate;
+  }
+  std::error_code code;
+  if (fs::exists(path, code) && !fs::is_directory(path, code)) {
+    throw Error(ErrorKind::usage, "the run folder is a file")
+        .where(path.string())
+        .hint("choose another with --out");
+  }
+  if (fs::is_directory(path, code) && !fs::is_empty(path, code)) {
+    if (!force) {
+      throw Error(ErrorKind::usage, "the run folder is not empty")
+          .where(path.string())
+          .hint("go on with --resume " + path.string() +
+                ", choose another --out, or replace it with --force");
+    }
+    for (const char* file : kFiles) fs::remove(path / file, code);
+  }
+  require_writable(path);
+  return RunFolder(path);
+}
+
+RunFolder RunFolder::open(const fs::path& folder) {
+  RunFolder run(folder);
+  if (!fs::exists(run.checkpoint())) {
+    throw Error(ErrorKind::data, "no checkpoint in this folder")
+        .where(folder.string())
+        .wanted("checkpoint.safetensors")
+        .hint("give the folder of a run, e.g. --resume runs/lenet5-1");
+  }
+  return run;
+}
+
+RunFolder RunFolder::newest(const fs::path& runs) {
+  fs::path newest;
+  fs::file_time_type latest;
+  std::error_code code;
+  for (const fs::directory_entry& entry : fs::directory_iterator(runs, code)) {
+    const fs::path model = entry.path() / "best.safetensors";
+    std::error_code missing;
+    const auto written = fs::last_write_time(model, missing);
+    if (!missing && (newest.empty() || written > latest)) {
+      newest = entry.path();
+      latest = written;
+    }
+  }
+  if (newest.empty()) {
+    throw Error(ErrorKind::model, "no trained model in this folder's runs/")
+        .where(runs.string())
+        .hint("train one with 'unfold train', or name a model file");
+  }
+  return RunFolder(newest);
+}
+
+void RunFolder::log(const std::string& event,
+                    const std::vector<std::pair<std::string, std::string>>& fields) {
+  nlohmann::ordered_json json = {{"event", event}, {"time", now()}};
+  for (const auto& [name, value] : fields) {
+    auto number = nlohmann::json::parse(value, nullptr, false);
+    if (number.is_number()) {
+      json[name] = number;
+    } else {
+      json[name] = value;
+    }
+  }
+  // Appended, one whole line in one write: a reader sees whole lines, and an earlier one is never touched.
+  const std::string line = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const int fd = ::open((path_ / "log.jsonl").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const bool good = fd >= 0 && ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+  const int reason = errno;
+  if (fd >= 0) ::close(fd);
+  if (!good) {
+    throw Error(ErrorKind::runtime, std::string("cannot write: ") + std::strerror(reason))
+        .where((path_ / "log.jsonl").string());
+  }
+}
+
+void RunFolder::write_config(const std::string& model, const Recipe& recipe, const RunState& state,
+                             const std::vector<std::pair<std::string, std::string>>& environment) const {
+  nlohmann::ordered_json json = {{"model", model}, {"data", state.data}};
+  json.update(nlohmann::ordered_json::parse(recipe_json(recipe, -1)));
+  json["patience"] = state.patience;
+  json["save_every"] = state.save_every;
+  for (const auto& [name, value] : environment) json["environment"][name] = value;
+  write_file(path_ / "config.json",
+             json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+void RunFolder::write_metrics(const RunState& state) const {
+  write_file(path_ / "metrics.csv", metrics_csv(state.rows));
+}
+
+}  // namespace unfold

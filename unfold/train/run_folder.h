@@ -1,0 +1,49 @@
+// The folder of a training run and the files in it:
+//
+//   best.safetensors last.safetensors   the model of the best validated and of the last epoch
+//   checkpoint.safetensors              to resume from
+//   config.json                         every setting, resolved
+//   metrics.csv log.jsonl               a row per epoch; what happened, a JSON object a line
+//   confusion_matrix.csv report.html    of the test images, when the run is done
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "unfold/train/checkpoint.h"
+
+namespace unfold {
+
+class RunFolder {
+ public:
+  /// A new run in `out`, made if missing; if `out` is empty, in the next free runs/NAME-N. Throws usage if
+  /// the folder is not empty, unless `force`: then the files of the run that was there are removed. Throws
+  /// runtime if files cannot be written there.
+  static RunFolder create(const std::filesystem::path& out, const std::string& name, bool force);
+  /// An existing run. Throws data if there is no checkpoint in it.
+  static RunFolder open(const std::filesystem::path& folder);
+  /// The folder under `runs` whose model was written last. Throws model, saying how to get one, if there is
+  /// none.
+  static RunFolder newest(const std::filesystem::path& runs = "runs");
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path best() const { return path_ / "best.safetensors"; }
+  std::filesystem::path last() const { return path_ / "last.safetensors"; }
+  std::filesystem::path checkpoint() const { return path_ / "checkpoint.safetensors"; }
+
+  /// Appends one event to log.jsonl: {"event": ..., "time": ..., fields...}. Values that are numbers stay
+  /// numbers.
+  void log(const std::string& event, const std::vector<std::pair<std::string, std::string>>& fields);
+  /// Writes config.json from the recipe and further settings.
+  void write_config(const std::string& model, const Recipe& recipe, const RunState& state,
+                    const std::vector<std::pair<std::string, std::string>>& environment) const;
+  void write_metrics(const RunState& state) const;
+
+ private:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+};
+
+}  // namespace unfold
