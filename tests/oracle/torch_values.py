@@ -264,17 +264,12 @@ def training():
             flat.append(np.hstack(list(settings.values())))
         out[f"{name}.settings"] = np.array(flat, dtype=np.float64)
 
-    one_cycle = [(0.01, 20, 0.3, 25, 1e4), (0.1, 50, 0.25, 10, 1e3), (0.003, 7, 0.5, 25, 1e4), (1.0, 1000, 0.1, 25, 1e4)]
-    out["one_cycle.settings"] = np.array(one_cycle)  # peak, steps, pct_start, div_factor, final_div_factor
-    for k, (peak, steps, start, div, final) in enumerate(one_cycle):
-        out[f"one_cycle.{k}.rates"] = schedule(
-            lambda o: torch.optim.lr_scheduler.OneCycleLR(o, peak, total_steps=steps, pct_start=start, div_factor=div,
-                                                          final_div_factor=final), peak, steps)
-    cosine = [(0.1, 20, 0), (0.1, 20, 0.001), (1e-3, 500, 0), (0.5, 3, 0.1)]
-    out["cosine.settings"] = np.array(cosine)  # start, steps (T_max), smallest (eta_min)
-    for k, (start, steps, smallest) in enumerate(cosine):
-        out[f"cosine.{k}.rates"] = schedule(
-            lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, steps, eta_min=smallest), start, steps)
+    runs = [(0.01, 20), (0.1, 50), (0.003, 7), (1.0, 1000), (0.2, 4), (0.5, 3), (0.1, 1)]  # rate, steps
+    out["schedule.runs"] = np.array(runs)
+    rates_of = torch.optim.lr_scheduler
+    for k, (lr, steps) in enumerate(runs):
+        out[f"one_cycle.{k}"] = schedule(lambda o: rates_of.OneCycleLR(o, lr, total_steps=steps), lr, steps)
+        out[f"cosine.{k}"] = schedule(lambda o: rates_of.CosineAnnealingLR(o, steps), lr, steps)
     return out
 
 
