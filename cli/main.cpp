@@ -19,8 +19,14 @@
 namespace unfold::cli {
 
 // The commands, in the order of --help. Each is one file, cli/NAME.cpp.
-AddCommand add_doctor;
+AddCommand add_train, add_eval, add_predict, add_summary, add_im2col, add_gradcheck, add_doctor;
 constexpr AddCommand* kCommands[] = {
+    add_train,
+    add_eval,
+    add_predict,
+    add_summary,
+    add_im2col,
+    add_gradcheck,
     add_doctor,
 };
 
@@ -168,7 +174,19 @@ int run(CLI::App& app, Global& global, int argc, char** argv) {
 
 /// The hint of an error that brought none.
 std::string default_hint(const CLI::App& app, ErrorKind kind) {
-  if (kind == ErrorKind::usage) return help_hint(app);
+  switch (kind) {
+    case ErrorKind::usage:
+    case ErrorKind::goal:
+      return help_hint(app);
+    case ErrorKind::data:
+      return "check that the file is there and is what its name says";
+    case ErrorKind::model:
+      return "name a model file that 'unfold train' has written";
+    case ErrorKind::diverged:
+      return "try a smaller --lr";
+    case ErrorKind::runtime:
+      break;
+  }
   return "'unfold doctor' shows what this machine and this build can do";
 }
 

@@ -1,0 +1,108 @@
+// unfold predict: what a model makes of pictures of one's own.
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/run.h"
+#include "unfold/data/digit.h"
+#include "unfold/data/image_file.h"
+
+namespace unfold::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> words;
+  int top = 3;
+  bool show = false, json = false;
+  MachineOptions machine;
+};
+
+/// A picture as the network will see it. The model says how pictures are treated.
+DigitView see(const Model& model, const std::string& path) {
+  const Image image = read_image(path);
+  if (!model.preprocessing.digit || model.preprocessing.image_h != DigitView::kSide ||
+      model.preprocessing.image_w != DigitView::kSide) {
+    throw Error(ErrorKind::model, "the model does not say how pictures become its input")
+        .where(model.name)
+        .wanted("a model for 28x28 digits");
+  }
+  return see_digit(image);
+}
+
+/// The first word is the model if it is a model file or a run's folder; the others are pictures.
+std::pair<std::string, std::vector<std::string>> model_and_pictures(const std::vector<std::string>& words) {
+  const std::filesystem::path first = words.front();
+  std::error_code code;
+  const bool model = first.extension() == ".safetensors" || std::filesystem::is_directory(first, code);
+  if (!model) return {"", words};
+  if (words.size() < 2) {
+    throw Error(ErrorKind::usage, "no picture to look at")
+        .hint("unfold predict " + words.front() + " my_digit.png");
+  }
+  return {words.front(), {words.begin() + 1, words.end()}};
+}
+
+int run(const Options& o, const Global& global) {
+  const Engine engine = o.machine.resolved_engine();
+  const auto [path, pictures] = model_and_pictures(o.words);
+  const Model model = open_model(path, global);
+  ThreadPool pool(1);  // one picture at a time: threads would only wait
+  Predictor predictor(model, engine, 1, pool);
+  nlohmann::ordered_json results = nlohmann::ordered_json::array();
+  for (const std::string& picture : pictures) {
+    const DigitView view = see(model, picture);
+    const std::vector<double> p = probabilities(predictor.logits(view.pixels, 1));
+    std::vector<size_t> order(p.size());
+    for (size_t c = 0; c < order.size(); ++c) order[c] = c;
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] > p[b]; });
+    order.resize(std::min(order.size(), static_cast<size_t>(o.top)));
+    const bool answered = view.verdict == DigitView::Verdict::ok;
+    if (o.show) text(o.json) << picture << ": what the network saw\n" << ascii_art(view.pixels);
+    if (o.json) {
+      nlohmann::ordered_json one = {{"image", picture}};
+      one["prediction"] =
+          answered ? nlohmann::ordered_json(model.classes[order.front()]) : nlohmann::ordered_json();
+      if (!answered) one["note"] = view.note;
+      for (const size_t c : order) {
+        if (answered) one["top"].push_back({{"class", model.classes[c]}, {"probability", p[c]}});
+      }
+      results.push_back(std::move(one));
+      continue;
+    }
+    std::cout << picture << ": ";
+    if (!answered) {
+      std::cout << "no answer: " << view.note << '\n';
+      continue;
+    }
+    for (size_t k = 0; k < order.size(); ++k) {
+      char percent[16];
+      std::snprintf(percent, sizeof percent, "%.1f%%", 100 * p[order[k]]);
+      std::cout << (k ? ", " : "") << model.classes[order[k]] << " (" << percent << ')';
+    }
+    std::cout << '\n';
+  }
+  if (o.json) std::cout << results.dump() << '\n';
+  return kOk;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, Global& global) {
+  auto o = std::make_shared<Options>();
+  CLI::App* c = app.add_subcommand("predict", "Ask a model about pictures of your own");
+  c->add_option(
+       "MODEL_AND_IMAGES", o->words,
+       "Model file or run folder (default: the newest run), then PNG, JPEG, PGM, PPM or BMP pictures")
+      ->required();
+  c->add_option("--top", o->top, "How many answers, best first; default 3")->check(CLI::Range(1, 256));
+  c->add_flag("--show", o->show, "Print what the network saw");
+  o->machine.add_to(c);
+  c->add_flag("--json", o->json, "JSON on stdout");
+  c->footer(
+      "Examples:\n  unfold predict my_digit.jpg --show\n  unfold predict runs/lenet5-1 a.png b.png --json\n\n"
+      "Dark ink on light paper or the reverse, any size: the picture is treated as MNIST's were.");
+  on_run(c, global, [o, &global] { return run(*o, global); });
+}
+
+}  // namespace unfold::cli

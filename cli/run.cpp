@@ -1,0 +1,100 @@
+#include "cli/run.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iomanip>
+#include <sstream>
+
+#include "cli/suggest.h"
+#include "cli/terminal.h"
+#include "unfold/train/run_folder.h"
+
+namespace unfold::cli {
+
+DatasetPair load_data(const std::string& name_or_directory, const Global& global) {
+  const bool draws = !global.quiet && interactive(2);
+  bool drawn = false;
+  const auto erase = [&] {
+    if (drawn) std::cerr << '\r' << std::string(40, ' ') << '\r';
+    drawn = false;
+  };
+  SourceLog log;
+  if (!global.quiet) {
+    log.say = [&](std::string_view line) {
+      erase();
+      std::cerr << line << std::endl;
+    };
+  }
+  if (draws) {
+    log.bytes = [&](uint64_t done, uint64_t total) {
+      char text[40];
+      std::snprintf(text, sizeof text, "\r  %6.1f of %6.1f MB", static_cast<double>(done) / 1e6,
+                    static_cast<double>(total) / 1e6);
+      std::cerr << text << std::flush;
+      drawn = true;
+    };
+  }
+  DatasetPair data = load_dataset(name_or_directory, log);
+  erase();
+  return data;
+}
+
+Model open_model(const std::string& path, const Global& global, std::filesystem::path* found) {
+  std::filesystem::path file = path;
+  if (path.empty()) {
+    file = RunFolder::newest().best();
+    if (!global.quiet) std::cerr << "model: " << file.string() << " (the newest run's)" << std::endl;
+  } else if (std::filesystem::is_directory(file)) {
+    file /= "best.safetensors";
+  }
+  LoadedModel loaded = load_model(file);
+  if (!loaded.note.empty()) std::cerr << "note: " << file.string() << ": " << loaded.note << std::endl;
+  if (found) *found = file;
+  return std::move(loaded.model);
+}
+
+void MachineOptions::add_to(CLI::App* command) {
+  command->add_option("--threads", threads, "Threads; default: as many as this process may use")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--engine", engine, "im2col (default) or naive: which kernels compute");
+}
+
+int MachineOptions::resolved_threads() const {
+  return threads > 0 ? threads : default_threads();
+}
+
+Engine MachineOptions::resolved_engine() const {
+  if (engine != "naive" && engine != "im2col") throw unknown_name("engine", engine, {"naive", "im2col"});
+  return engine_named(engine);
+}
+
+std::string class_table(const ConfusionMatrix& confusion, const std::vector<std::string>& classes) {
+  std::ostringstream out;
+  size_t width = 5;
+  for (const std::string& name : classes) width = std::max(width, std::min<size_t>(name.size(), 20));
+  const auto w = static_cast<int>(width);
+  out << std::left << std::setw(w) << "class" << std::right << "  precision  recall      f1  images\n";
+  for (int64_t c = 0; c < confusion.classes(); ++c) {
+    out << std::left << std::setw(w) << classes[static_cast<size_t>(c)].substr(0, 20) << std::right
+        << std::fixed << std::setprecision(4) << std::setw(11) << confusion.precision(c) << std::setw(8)
+        << confusion.recall(c) << std::setw(8) << confusion.f1(c) << std::setw(8) << confusion.support(c)
+        << '\n';
+  }
+  return out.str();
+}
+
+std::string confusion_table(const ConfusionMatrix& confusion, const std::vector<std::string>& classes) {
+  std::ostringstream out;
+  out << "confusion matrix (rows: true class, columns: predicted)\n";
+  out << "      ";
+  for (const std::string& name : classes) out << std::setw(6) << name.substr(0, 5);
+  out << '\n';
+  for (int64_t t = 0; t < confusion.classes(); ++t) {
+    out << std::left << std::setw(6) << classes[static_cast<size_t>(t)].substr(0, 5) << std::right;
+    for (int64_t p = 0; p < confusion.classes(); ++p) out << std::setw(6) << confusion.count(t, p);
+    out << '\n';
+  }
+  return out.str();
+}
+
+}  // namespace unfold::cli

@@ -1,0 +1,34 @@
+// What the commands about models and runs share.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "cli/command.h"
+#include "unfold/data/source.h"
+#include "unfold/formats/model_file.h"
+#include "unfold/train/trainer.h"
+
+namespace unfold::cli {
+
+/// Loads a data set and says on stderr what it is doing, unless quiet. A download draws its bytes.
+DatasetPair load_data(const std::string& name_or_directory, const Global& global);
+
+/// The model in a file, or in a run's folder (its best), or, if `path` is empty, of the newest run. Notes go
+/// to stderr.
+Model open_model(const std::string& path, const Global& global, std::filesystem::path* found = nullptr);
+
+/// The options --threads and --engine, with their checks.
+struct MachineOptions {
+  int threads = 0;  ///< 0: as many as this process may use
+  std::string engine = "im2col";
+  void add_to(CLI::App* command);
+  int resolved_threads() const;
+  Engine resolved_engine() const;
+};
+
+/// Precision, recall, F1 and support by class, and the confusion matrix, for a terminal.
+std::string class_table(const ConfusionMatrix& confusion, const std::vector<std::string>& classes);
+std::string confusion_table(const ConfusionMatrix& confusion, const std::vector<std::string>& classes);
+
+}  // namespace unfold::cli

@@ -1,0 +1,393 @@
+// unfold train: learns a network and leaves a run folder behind.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/build_info.h"
+#include "cli/progress.h"
+#include "cli/run.h"
+#include "cli/suggest.h"
+#include "cli/terminal.h"
+#include "unfold/files.h"
+#include "unfold/kernels/gemm.h"
+#include "unfold/train/report.h"
+#include "unfold/train/run_folder.h"
+
+namespace unfold::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double kCheckpointSeconds = 10;
+constexpr int64_t kRightSamples = 30, kWrongSamples = 40;  // pictures in the report
+
+std::atomic<int> stop_signal{0};
+void on_signal(int signal) {
+  if (stop_signal.exchange(signal)) std::_Exit(128 + signal);  // the second one: at once
+}
+
+struct Options {
+  std::string model = "lenet5", data, out, resume, progress = "auto", optimizer, schedule;
+  std::optional<int64_t> epochs, batch_size, shift;
+  std::optional<double> lr, momentum, weight_decay, val_split;
+  uint64_t seed = 0;
+  int64_t patience = 0, save_every = 0;
+  bool force = false, json = false;
+  MachineOptions machine;
+};
+
+Recipe recipe_of(const Options& o) {
+  Recipe r = default_recipe(o.model);
+  if (o.epochs) r.epochs = *o.epochs;
+  if (o.batch_size) r.batch_size = *o.batch_size;
+  if (o.shift) r.shift = *o.shift;
+  if (o.lr) r.schedule.lr = *o.lr;
+  if (o.val_split) r.val_split = *o.val_split;
+  if (!o.optimizer.empty()) {
+    if (o.optimizer != "sgd" && o.optimizer != "adam")
+      throw unknown_name("optimizer", o.optimizer, {"sgd", "adam"});
+    r.optimizer.kind = optimizer_named(o.optimizer);
+    if (!o.lr && r.optimizer.kind == OptimizerOptions::Kind::sgd) r.schedule.lr = 0.05;
+  }
+  if (!o.schedule.empty()) {
+    const std::vector<std::string> names{"constant", "cosine", "one-cycle"};
+    if (std::find(names.begin(), names.end(), o.schedule) == names.end()) {
+      throw unknown_name("schedule", o.schedule, names);
+    }
+    r.schedule.kind = schedule_named(o.schedule);
+  }
+  if (o.momentum) r.optimizer.momentum = *o.momentum;
+  if (o.weight_decay) r.optimizer.weight_decay = *o.weight_decay;
+  r.seed = o.seed;
+  r.engine = o.machine.resolved_engine();
+  return r;
+}
+
+/// One run, new or resumed, from its first line to its report.
+class Run {
+ public:
+  Run(const Options& options, const Global& global)
+      : o_(options),
+        global_(global),
+        out_(text(options.json)),
+        progress_(out_,
+                  {.mode = mode(options, global),
+                   .colour = colour(options.json ? 2 : 1),
+                   .width = [fd = options.json ? 2 : 1] { return interactive(fd) ? terminal_width() : 0; },
+                   .clock = {}}) {
+    say("unfold " + std::string(version_text().substr(0, version_text().find('\n'))));
+    if (o_.resume.empty()) {
+      begin();
+    } else {
+      go_on();
+    }
+  }
+
+  int train() {
+    std::signal(SIGINT, on_signal);
+    std::signal(SIGTERM, on_signal);
+    const int64_t epochs = trainer_->recipe().epochs;
+    while (trainer_->position().epoch < epochs && !out_of_patience()) {
+      while (!trainer_->epoch_done()) {
+        try {
+          trainer_->step();
+        } catch (const Error& e) {
+          progress_.erase();
+          if (e.kind() == ErrorKind::diverged) folder_->log("diverged", {{"what", e.what()}});
+          throw;
+        }
+        show();
+        if (stop_signal) return interrupted();
+        const Position& at = trainer_->position();
+        const bool due = state_.save_every > 0 ? at.step % state_.save_every == 0
+                                               : seconds_since(saved_) >= kCheckpointSeconds;
+        if (due && !trainer_->epoch_done()) save();
+      }
+      finish_epoch();
+      if (stop_signal) return interrupted();
+    }
+    if (trainer_->position().epoch < epochs) {
+      say("stopped: no better validation for " + std::to_string(state_.patience) + " epochs");
+    }
+    return report();
+  }
+
+ private:
+  static ProgressMode mode(const Options& o, const Global& global) {
+    const auto named = progress_mode(o.progress);
+    if (!named) throw unknown_name("progress mode", o.progress, {"auto", "bar", "plain", "none"});
+    if (global.quiet) return ProgressMode::none;
+    const char* term = std::getenv("TERM");
+    return resolve(*named, interactive(o.json ? 2 : 1), term ? term : "");
+  }
+  static double seconds_since(Clock::time_point t) {
+    return std::chrono::duration<double>(Clock::now() - t).count();
+  }
+  void say(const std::string& line) {
+    if (!global_.quiet && o_.progress != "none") progress_.line(line);
+  }
+
+  void begin() {
+    if (std::find(model_names().begin(), model_names().end(), o_.model) == model_names().end()) {
+      throw unknown_name("model", o_.model, {model_names().begin(), model_names().end()});
+    }
+    const Recipe recipe = recipe_of(o_);
+    state_.data = o_.data.empty() ? "mnist" : o_.data;
+    if (std::filesystem::is_directory(state_.data))
+      state_.data = std::filesystem::absolute(state_.data).string();
+    state_.patience = o_.patience;
+    state_.save_every = o_.save_every;
+    folder_ = RunFolder::create(o_.out, o_.model, o_.force);  // said before anything is downloaded or trained
+    data_ = load_data(state_.data, global_);
+    model_ = make_model(o_.model, recipe.seed);
+    model_.classes = data_.train.classes;
+    model_.trained_on = data_.train.name;
+    start(recipe);
+    folder_->write_config(model_.name, trainer_->recipe(), state_, environment());
+    folder_->log("start", {{"model", model_.name}, {"data", model_.trained_on}});
+    save();  // from here on there is something to resume
+  }
+
+  void go_on() {
+    folder_ = RunFolder::open(o_.resume);
+    Checkpoint checkpoint = load_checkpoint(folder_->checkpoint());
+    state_ = checkpoint.state;
+    data_ = load_data(state_.data, global_);
+    model_ = std::move(checkpoint.model);
+    if (data_.train.name != model_.trained_on) {
+      throw Error(ErrorKind::data, "the data set is another one than the run began with")
+          .where(state_.data)
+          .wanted(model_.trained_on)
+          .got(data_.train.name);
+    }
+    Recipe recipe = checkpoint.recipe;
+    if (o_.epochs) recipe.epochs = *o_.epochs;
+    start(recipe);
+    restore(checkpoint, *trainer_);
+    const Position& at = trainer_->position();
+    folder_->log("resume", {{"epoch", std::to_string(at.epoch)}, {"step", std::to_string(at.step)}});
+    folder_->write_metrics(state_);
+    say("resumed " + folder_->path().string() + " at epoch " + std::to_string(at.epoch + 1) + ", step " +
+        std::to_string(at.step));
+  }
+
+  void start(const Recipe& recipe) {
+    pool_ = std::make_unique<ThreadPool>(o_.machine.resolved_threads());
+    trainer_ = std::make_unique<Trainer>(model_, data_.train, recipe, *pool_);
+    const Recipe& r = trainer_->recipe();
+    say(model_.name + ": " + std::to_string(model_.parameters.table().count()) + " parameters; " +
+        model_.trained_on + ": " + std::to_string(trainer_->train_images()) + " training, " +
+        std::to_string(trainer_->val_images()) + " validation, " + std::to_string(data_.test.size()) +
+        " test images");
+    char lr[32];
+    std::snprintf(lr, sizeof lr, "%.4g", r.schedule.lr);
+    say(std::to_string(r.epochs) + " epochs, batch " + std::to_string(r.batch_size) + ", " +
+        std::string(optimizer_name(r.optimizer.kind)) + ", lr " + lr + " " +
+        std::string(schedule_name(r.schedule.kind)) + ", seed " + std::to_string(r.seed) + ", " +
+        std::string(engine_name(r.engine)) + " on " + gemm_target() + ", " +
+        std::to_string(pool_->threads()) + (pool_->threads() == 1 ? " thread" : " threads"));
+    say("run folder: " + folder_->path().string());
+    saved_ = Clock::now();
+  }
+
+  std::vector<std::pair<std::string, std::string>> environment() const {
+    return {{"unfold", version_text().substr(0, version_text().find('\n'))},
+            {"simd", gemm_target()},
+            {"threads", std::to_string(pool_->threads())},
+            {"data_set", model_.trained_on}};
+  }
+
+  void show() {
+    const Position& at = trainer_->position();
+    const int64_t images = std::min(at.step * trainer_->recipe().batch_size, trainer_->train_images());
+    const auto n = static_cast<double>(images);
+    ProgressState s;
+    s.epoch = at.epoch + 1;
+    s.epochs = trainer_->recipe().epochs;
+    s.step = at.step;
+    s.steps = trainer_->steps_per_epoch();
+    s.seconds = at.seconds;
+    s.images_per_s = n / std::max(at.seconds, 1e-9);
+    s.loss = at.loss_sum / n;
+    s.acc = static_cast<double>(at.correct) / n;
+    s.lr = trainer_->recipe().schedule.at(at.epoch * s.steps + at.step - 1, s.epochs * s.steps);
+    progress_.update(s);
+  }
+
+  void save() {
+    save_checkpoint(folder_->checkpoint(), *trainer_, state_);
+    saved_ = Clock::now();
+  }
+
+  void finish_epoch() {
+    const EpochRow row = trainer_->finish_epoch();
+    const bool best = better(row);
+    if (best) state_.best_epoch = row.epoch;
+    state_.rows.push_back(row);
+    if (best) save_model(folder_->best(), model_);
+    save_model(folder_->last(), model_);
+    folder_->write_metrics(state_);
+    folder_->log("epoch", {{"epoch", std::to_string(row.epoch)},
+                           {"train_loss", std::to_string(row.train_loss)},
+                           {"train_acc", std::to_string(row.train_acc)},
+                           {"val_loss", std::to_string(row.val_loss)},
+                           {"val_acc", std::to_string(row.val_acc)},
+                           {"seconds", std::to_string(row.seconds)}});
+    save();
+    progress_.epoch(row, trainer_->recipe().epochs, best);
+  }
+
+  /// Without validation data every epoch is the best so far.
+  bool better(const EpochRow& row) const {
+    if (state_.best_epoch == 0 || std::isnan(row.val_acc)) return true;
+    const EpochRow& best = state_.rows[static_cast<size_t>(state_.best_epoch - 1)];
+    return row.val_acc > best.val_acc || (row.val_acc == best.val_acc && row.val_loss < best.val_loss);
+  }
+
+  bool out_of_patience() const {
+    return state_.patience > 0 && !state_.rows.empty() &&
+           static_cast<int64_t>(state_.rows.size()) - state_.best_epoch >= state_.patience;
+  }
+
+  int interrupted() {
+    progress_.erase();
+    save();
+    folder_->log("interrupted", {{"step", std::to_string(trainer_->position().step)}});
+    say("interrupted; saved. Go on with: unfold train --resume " + folder_->path().string());
+    return kInterrupted;
+  }
+
+  /// The test images are looked at once, here, with the best weights.
+  int report() {
+    progress_.erase();
+    const Model best = load_model(folder_->best()).model;
+    const Evaluation e = evaluate(best, data_.test, 0, data_.test.size(), trainer_->recipe().engine, *pool_);
+    write_file(folder_->path() / "confusion_matrix.csv", confusion_csv(e.confusion, best.classes));
+    write_file(folder_->path() / "report.html", report_html(make_report(e)));
+    folder_->log("test", {{"accuracy", std::to_string(e.accuracy)}, {"loss", std::to_string(e.loss)}});
+    char line[160];
+    std::snprintf(line, sizeof line, "test accuracy %.2f%%, loss %.4f (%lld images, weights of epoch %lld)",
+                  100 * e.accuracy, e.loss, static_cast<long long>(e.confusion.total()),
+                  static_cast<long long>(state_.best_epoch));
+    if (o_.json) {
+      std::cout << nlohmann::ordered_json{{"accuracy", e.accuracy},
+                                          {"loss", e.loss},
+                                          {"epochs", state_.rows.size()},
+                                          {"best_epoch", state_.best_epoch},
+                                          {"data", model_.trained_on},
+                                          {"seed", trainer_->recipe().seed},
+                                          {"run", folder_->path().string()},
+                                          {"model", folder_->best().string()},
+                                          {"report", (folder_->path() / "report.html").string()}}
+                       .dump()
+                << '\n';
+    }
+    if (!global_.quiet || !o_.json) {
+      out_ << line << "\nmodel:  " << folder_->best().string()
+           << "\nreport: " << (folder_->path() / "report.html").string() << std::endl;
+    }
+    return kOk;
+  }
+
+  Report make_report(const Evaluation& e) const {
+    const Recipe& r = trainer_->recipe();
+    Report report;
+    report.title = folder_->path().filename().string();
+    report.model = model_.name;
+    report.dataset = model_.trained_on;
+    if (model_.trained_on == "strokes") {
+      report.note = "Trained and tested on strokes: digits drawn by the program itself, not MNIST.";
+    }
+    report.facts = {
+        {"Parameters", std::to_string(model_.parameters.table().count())},
+        {"Training images", std::to_string(trainer_->train_images())},
+        {"Validation images", std::to_string(trainer_->val_images())},
+        {"Batch size", std::to_string(r.batch_size)},
+        {"Optimizer", std::string(optimizer_name(r.optimizer.kind))},
+        {"Learning rate", std::to_string(r.schedule.lr) + ", " + std::string(schedule_name(r.schedule.kind))},
+        {"Random shifts", "up to " + std::to_string(r.shift) + " pixels"},
+        {"Seed", std::to_string(r.seed)},
+        {"Engine", std::string(engine_name(r.engine)) + " on " + gemm_target()},
+        {"Threads", std::to_string(pool_->threads())},
+        {"Program", version_text().substr(0, version_text().find('\n'))}};
+    report.epochs = state_.rows;
+    report.confusion = e.confusion;
+    report.classes = model_.classes;
+    report.test_loss = e.loss;
+    report.test_accuracy = e.accuracy;
+    report.best_epoch = state_.best_epoch;
+    for (int64_t i = 0; i < data_.test.size(); ++i) {
+      const auto at = static_cast<size_t>(i);
+      const bool right = e.predicted[at] == data_.test.labels[at];
+      auto& grid = right ? report.right : report.wrong;
+      if (static_cast<int64_t>(grid.size()) >= (right ? kRightSamples : kWrongSamples)) continue;
+      const auto pixels = data_.test.at(i);
+      grid.push_back({data_.test.image,
+                      {pixels.begin(), pixels.end()},
+                      data_.test.labels[at],
+                      e.predicted[at],
+                      e.confidence[at],
+                      i});
+    }
+    return report;
+  }
+
+  const Options& o_;
+  const Global& global_;
+  std::ostream& out_;
+  Progress progress_;
+  std::optional<RunFolder> folder_;
+  DatasetPair data_;
+  Model model_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<Trainer> trainer_;
+  RunState state_;
+  Clock::time_point saved_;
+};
+
+}  // namespace
+
+void add_train(CLI::App& app, Global& global) {
+  auto o = std::make_shared<Options>();
+  CLI::App* c = app.add_subcommand("train", "Train a network: LeNet-5 on MNIST unless told otherwise");
+  c->add_option("--model", o->model, "lenet5 (default), or lenet5-article: the article's recipe");
+  c->add_option("--data", o->data,
+                "mnist (default), fashion-mnist, strokes, or a directory with the four IDX files");
+  c->add_option("--epochs", o->epochs, "Passes over the training data");
+  c->add_option("--batch-size,--batch", o->batch_size, "Images per step");
+  c->add_option("--lr,--learning-rate", o->lr, "Learning rate: the constant, the start or the peak");
+  c->add_option("--optimizer", o->optimizer, "adam (default) or sgd");
+  c->add_option("--momentum", o->momentum, "SGD's momentum; default 0.9");
+  c->add_option("--weight-decay", o->weight_decay, "L2 penalty added to the gradient; default 0");
+  c->add_option("--schedule", o->schedule, "constant, cosine or one-cycle");
+  c->add_option("--shift", o->shift, "Move each training image by up to this many pixels");
+  c->add_option("--seed", o->seed, "Seed of weights, order and shifts; default 0");
+  o->machine.add_to(c);
+  c->add_option("--val-split", o->val_split,
+                "Part of the training data held out for validation; default 1/6");
+  c->add_option("--patience", o->patience,
+                "Stop after this many epochs without a better validation; 0: never")
+      ->check(CLI::NonNegativeNumber);
+  CLI::Option* out = c->add_option("--out", o->out, "Run folder; default runs/MODEL-N");
+  c->add_flag("--force", o->force, "Replace the run in a folder that is not empty");
+  c->add_option("--resume", o->resume, "Go on with the run in this folder, to the same bits")->excludes(out);
+  c->add_option("--save-every", o->save_every,
+                "Steps between checkpoints; default: each epoch and every 10 s")
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("--progress", o->progress, "auto, bar, plain or none");
+  c->add_flag("--json", o->json, "One JSON object on stdout when done; text on stderr");
+  c->footer(
+      "Examples:\n"
+      "  unfold train\n"
+      "  unfold train --model lenet5-article --seed 3\n"
+      "  unfold train --data fashion-mnist --epochs 20 --out runs/fashion\n"
+      "  unfold train --resume runs/fashion");
+  on_run(c, global, [o, &global] { return Run(*o, global).train(); });
+}
+
+}  // namespace unfold::cli
