@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "unfold/files.h"
 
@@ -286,7 +287,9 @@ SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, std::string_
   // Data order; tensors without elements keep their place in the header among those at the same offset.
   std::vector<const Entry*> entries;
   for (const Entry& entry : reader.entries) entries.push_back(&entry);
-  std::ranges::stable_sort(entries, {}, [](const Entry* entry) -> const auto& { return *entry->offsets; });
+  std::ranges::sort(entries, {}, [](const Entry* entry) {
+    return std::tuple((*entry->offsets)[0], (*entry->offsets)[1], entry);
+  });
   uint64_t at = 0;
   for (const Entry* entry : entries) {
     const uint64_t begin = (*entry->offsets)[0], end = (*entry->offsets)[1];
