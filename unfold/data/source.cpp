@@ -175,7 +175,12 @@ fs::path cache_directory(std::string_view name) {
 }
 
 std::vector<fs::path> fashion_mnist_directories() {
-  return {"/usr/share/datasets/fashion-mnist", cache_directory("fashion-mnist")};
+  std::vector<fs::path> places = {"/usr/share/datasets/fashion-mnist"};
+  try {
+    places.push_back(cache_directory("fashion-mnist"));
+  } catch (const Error&) {  // no home: no cache, which is no reason not to look elsewhere
+  }
+  return places;
 }
 
 }  // namespace unfold
