@@ -1,8 +1,6 @@
 #include "unfold/train/chart.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -12,19 +10,13 @@ namespace unfold {
 namespace {
 
 // In the units of the view box, which are CSS pixels where a chart is kViewWidth wide.
-constexpr double kViewWidth = 400, kViewHeight = 250;
-constexpr double kLeft = 50, kRight = 386, kTop = 40, kBottom = 210;
+constexpr double kViewWidth = 350, kViewHeight = 245;
+constexpr double kLeft = 50, kRight = 338, kTop = 40, kBottom = 210;
 constexpr size_t kMaxMarked = 40;  // epochs up to which every value has a marker
 constexpr size_t kMaxBands = 200;  // epochs up to which each can be pointed at
 
 std::string xy(double value) {
   return html::number(value, 1);
-}
-
-std::string shortest(double value, int digits) {
-  std::array<char, 32> text;
-  char* const end = text.data() + text.size();
-  return {text.data(), std::to_chars(text.data(), end, value, std::chars_format::general, digits).ptr};
 }
 
 /// Where values and epochs stand in the drawing.
@@ -90,10 +82,10 @@ std::string axes(const Chart& chart, const Scale& scale) {
   std::string out = "<g class=\"axis\" aria-hidden=\"true\">";
   for (const double tick : scale.y_ticks()) {
     out += line("grid", kLeft, scale.y(tick), kRight, scale.y(tick));
-    out += text_at(kLeft - 7, scale.y(tick) + 4, "end", shortest(tick, 5));
+    out += text_at(kLeft - 7, scale.y(tick) + 4, "end", html::significant(tick, 5));
   }
   const int64_t first = chart.epochs.front(), last = chart.epochs.back();
-  const std::vector<double> steps = ticks(0, static_cast<double>(last - first), 8);
+  const std::vector<double> steps = ticks(0, static_cast<double>(last - first), 10);
   const auto step =
       std::max<int64_t>(1, std::llround(std::ceil(steps.size() > 1 ? steps[1] - steps[0] : 1.0)));
   const int64_t next = (first / step + 1) * step;
@@ -115,7 +107,7 @@ std::string legend(const Chart& chart) {
   for (size_t s = 0; s < chart.series.size(); ++s) {
     out += line(s == 0 ? "s0" : "s1", x, 12, x + 26, 12) + marker(s, x + 13, 12);
     out += text_at(x + 32, 16, "start", chart.series[s].name);
-    x += 110;
+    x += 95;
   }
   return out + "</g>";
 }
@@ -138,7 +130,7 @@ std::string curve(const Chart& chart, const Scale& scale, size_t s) {
 }
 
 std::string value_text(const Chart& chart, double value) {
-  return (chart.digits < 0 ? shortest(value, 3) : html::number(value, chart.digits)) + chart.unit;
+  return (chart.digits < 0 ? html::significant(value, 3) : html::number(value, chart.digits)) + chart.unit;
 }
 
 /// "Epoch 3: train 0.0689, validation 0.0512".

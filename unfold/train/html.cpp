@@ -55,6 +55,12 @@ void append_escaped(std::string& out, std::string_view text) {
   }
 }
 
+std::string format(double value, std::chars_format style, int digits) {
+  if (!std::isfinite(value)) return std::string(kDash);
+  std::array<char, 512> text;
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value, style, digits).ptr};
+}
+
 void append_u32(std::vector<uint8_t>& out, uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<uint8_t>(value >> shift));
 }
@@ -119,10 +125,10 @@ std::string name(std::string_view text, size_t limit) {
 }
 
 std::string number(double value, int digits) {
-  if (!std::isfinite(value)) return std::string(kDash);
-  std::array<char, 512> text;
-  char* const end = text.data() + text.size();
-  return {text.data(), std::to_chars(text.data(), end, value, std::chars_format::fixed, digits).ptr};
+  return format(value, std::chars_format::fixed, digits);
+}
+std::string significant(double value, int digits) {
+  return format(value, std::chars_format::general, digits);
 }
 
 std::string count(int64_t value) {

@@ -20,6 +20,8 @@ std::string name(std::string_view text, size_t limit = SIZE_MAX);
 
 /// `value` with `digits` decimals and a decimal point in every locale; an em dash if it is not finite.
 std::string number(double value, int digits);
+/// `value` with at most `digits` digits that count, "0.00125", "5e-06"; an em dash if it is not finite.
+std::string significant(double value, int digits);
 /// 12345 as "12,345".
 std::string count(int64_t value);
 /// 0.98123 as "98.12 %".

@@ -58,6 +58,10 @@ std::string duration(double seconds) {
   return std::to_string(s / 3600) + " h " + two(s / 60 % 60) + " min";
 }
 
+std::string rounded(double value) {
+  return std::abs(value) < 1e15 ? count(std::llround(value)) : number(kMissing, 0);
+}
+
 std::string headline(const Report& report) {
   std::string out = "<dl class=\"figures\">\n";
   const auto figure = [&out](const std::string& value, const std::string& what, const char* style = "") {
@@ -77,9 +81,7 @@ std::string headline(const Report& report) {
   }
   figure(count(static_cast<int64_t>(report.epochs.size())), report.epochs.size() == 1 ? "epoch" : "epochs");
   if (seconds > 0) figure(duration(seconds), "of training");
-  if (seconds > 0 && images > 0 && images / seconds < 1e15) {
-    figure(count(std::llround(images / seconds)), "images per second");
-  }
+  if (seconds > 0 && images > 0) figure(rounded(images / seconds), "images per second");
   return out + "</dl>";
 }
 
@@ -94,8 +96,8 @@ std::string epoch_table(const Report& report) {
     body += (best ? "<tr class=\"top\">" : "<tr>") +
             row_head(std::to_string(row.epoch) + (best ? " (best)" : ""));
     body += cell(number(row.train_loss, 4)) + cell(percent(row.train_acc)) + cell(number(row.val_loss, 4)) +
-            cell(percent(row.val_acc)) + cell(number(row.lr, 6)) + cell(duration(row.seconds)) +
-            cell(duration(row.val_seconds)) + cell(number(row.images_per_s, 0)) + "</tr>\n";
+            cell(percent(row.val_acc)) + cell(html::significant(row.lr, 3)) + cell(duration(row.seconds)) +
+            cell(duration(row.val_seconds)) + cell(rounded(row.images_per_s)) + "</tr>\n";
   }
   return table("", "The numbers behind the curves", head, body);
 }
@@ -167,7 +169,7 @@ std::vector<MixUp> mix_ups(const ConfusionMatrix& m) {
 
 std::string matrix_table(const Report& report, int64_t most) {
   const ConfusionMatrix& m = report.confusion;
-  std::string head = column("true \\ predicted"), body;
+  std::string head = column("true \\\npredicted"), body;
   bool tall = false;
   for (int64_t c = 0; c < m.classes(); ++c) {
     head += "<th scope=\"col\"><span>" + class_label(report, c) + "</span></th>";
@@ -201,7 +203,7 @@ std::string confusion(const Report& report) {
   if (m.classes() <= kMaxMatrix) {
     out +=
         "Each row holds the test images of one true class, each column those the network took for a class. "
-        "<span class=\"key b5\"></span> right, <span class=\"key w3\"></span> wrong: the darker, the more.";
+        "<span class=\"key b5\"></span> right, <span class=\"key w3\"></span> wrong: the stronger, the more.";
   } else {
     out += "With " + count(m.classes()) +
            " classes the matrix does not fit a page; these are its largest errors.";
@@ -218,7 +220,7 @@ std::string confusion(const Report& report) {
             "</tr>\n";
   }
   return out + "<div><h3>Most frequent mistakes</h3>\n" +
-         table("names", "Most frequent mistakes",
+         table("names pairs", "Most frequent mistakes",
                column("True class") + column("Taken for") + column("Images") + column("Of its class"), body) +
          "</div>\n</div>\n";
 }
@@ -229,7 +231,7 @@ std::string class_table(const Report& report) {
   std::string body;
   for (int64_t c = 0; c < m.classes(); ++c) {
     const double recall = m.recall(c);
-    body += "<tr><th scope=\"row\"><div>" + class_label(report, c, kLongText) + "</div></th>" +
+    body += "<tr><th scope=\"row\">" + class_label(report, c, kLongText) + "</th>" +
             cell(percent(m.precision(c))) +
             "<td><span class=\"meter\"><i style=\"width:" + number(100 * recall, 1) + "%\"></i></span>" +
             percent(recall) + "</td>" + cell(percent(m.f1(c))) + cell(count(m.support(c))) + "</tr>\n";

@@ -65,14 +65,14 @@ h3 { margin: 0 0 .4rem; font-size: 1rem; font-weight: 600; }
 h3 small { font-weight: 400; color: var(--soft); }
 p { margin: .25rem 0 .9rem; max-width: 46rem; }
 .sub, .hint, footer { color: var(--soft); }
-.sub { font-size: 1.1rem; margin: .3rem 0 0; }
+.sub { font-size: 1.1rem; margin: .3rem 0 0; max-width: none; text-wrap: balance; }
 .note { margin: 1.25rem 0 0; padding: .7rem 1rem; background: var(--note); border-left: 4px solid var(--edge); border-radius: 0 6px 6px 0; }
 section { margin-top: 3.25rem; }
 footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--rule); font-size: .9rem; }
 
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: 1px; margin: 2rem 0 0;
-  background: var(--rule); border: 1px solid var(--rule); border-radius: 10px; overflow: hidden; }
-.figures div { padding: 1rem 1.15rem .9rem; background: var(--card); display: flex; flex-direction: column-reverse; justify-content: flex-end; }
+.figures { display: flex; flex-wrap: wrap; gap: 1px; margin: 2rem 0 0; background: var(--rule); border: 1px solid var(--rule);
+  border-radius: 10px; overflow: hidden; }
+.figures div { flex: 1 1 9.5rem; padding: 1rem 1.15rem .9rem; background: var(--card); display: flex; flex-direction: column-reverse; justify-content: flex-end; }
 .figures dt { color: var(--soft); font-size: .9rem; line-height: 1.35; }
 .figures dd { margin: 0; font-size: 1.7rem; font-weight: 620; letter-spacing: -.02em; line-height: 1.3; }
 .figures .main dd { color: var(--blue); }
@@ -108,14 +108,14 @@ tbody th { position: sticky; left: 0; background: var(--card); }
 tbody tr + tr > * { border-top: 1px solid var(--rule); }
 .names th:first-child { text-align: left; }
 .names tbody th { white-space: normal; min-width: 7rem; max-width: 24rem; }
-.names tbody th div { max-height: 6rem; overflow: auto; }
+.pairs td:nth-child(2), .pairs th:nth-child(2) { text-align: left; white-space: normal; max-width: 16rem; }
 tr.top td, tr.top th { font-weight: 650; color: var(--blue); }
 .meter { display: inline-block; width: 4.5rem; height: .55rem; margin-right: .6rem; border-radius: 3px; background: var(--rule); overflow: hidden; vertical-align: baseline; }
 .meter i { display: block; height: 100%; background: var(--blue); }
 
 .matrix td, .matrix thead th { min-width: 2.7rem; padding: .45rem .4rem; text-align: center; }
 .matrix tbody tr + tr > *, .matrix td { border: 0; }
-.matrix thead th:first-child { text-align: right; font-weight: 400; z-index: 2; left: 0; padding-right: .8rem; }
+.matrix thead th:first-child { text-align: right; white-space: pre-line; font-size: .85em; line-height: 1.25; font-weight: 400; z-index: 2; left: 0; padding-right: .8rem; }
 .matrix tbody th { border-right: 1px solid var(--rule); max-width: 11rem; overflow: hidden; text-overflow: ellipsis; }
 .many { font-size: .72rem; } .many td, .many thead th { min-width: 1.6rem; padding: .15rem .2rem; }
 .tall thead th:not(:first-child) span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 10rem; overflow: hidden; text-overflow: ellipsis; }
@@ -123,7 +123,7 @@ tr.top td, tr.top th { font-weight: 650; color: var(--blue); }
 .b1 { background: rgba(var(--b),.1); } .b2 { background: rgba(var(--b),.18); } .b3 { background: rgba(var(--b),.27); } .b4 { background: rgba(var(--b),.36); }
 .w1 { background: rgba(var(--r),.13); } .w2 { background: rgba(var(--r),.23); } .w3 { background: rgba(var(--r),.33); } .w4 { background: rgba(var(--r),.44); }
 .b5 { background: var(--blue); color: var(--on); } .w5 { background: var(--red); color: var(--on); }
-.two { display: flex; flex-wrap: wrap; gap: 1.5rem 2.5rem; align-items: flex-start; }
+.two { display: flex; flex-wrap: wrap; gap: 1.75rem 2.5rem; align-items: flex-start; margin-top: 1rem; }
 .two > * { min-width: 0; max-width: 100%; }
 .key { display: inline-block; width: .95em; height: .95em; border-radius: 3px; vertical-align: -.1em; }
 
@@ -138,7 +138,9 @@ tr.top td, tr.top th { font-weight: 650; color: var(--blue); }
 @media (max-width: 40rem) {
   body { padding: 1.5rem 1rem; }
   section { margin-top: 2.5rem; }
-  .figures { grid-template-columns: 1fr 1fr; } .figures .main { grid-column: 1 / -1; }
+  .figures div { flex-basis: 40%; }
+  th, td { padding: .35rem .6rem; } .matrix td, .matrix thead th { min-width: 2.3rem; padding: .4rem .25rem; }
+  .matrix tbody th { max-width: 7rem; }
   .samples { grid-template-columns: repeat(auto-fill, minmax(6rem, 1fr)); gap: .6rem; }
 }
 @media print {
