@@ -1,0 +1,175 @@
+#include "unfold/data/preprocess.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "unfold/error.h"
+
+namespace unfold {
+namespace {
+
+constexpr int64_t kMaxSide = 4096;
+
+/// What a byte stands for: v / 255.
+template <class T>
+constexpr std::array<T, 256> kUnit = [] {
+  std::array<T, 256> unit{};
+  for (size_t v = 0; v < unit.size(); ++v) unit[v] = static_cast<T>(v) / T{255};
+  return unit;
+}();
+
+/// One channel, padded: all of it is background, then the rows that lie in both are written over it.
+template <class T>
+void pad(const Preprocessing& how, const uint8_t* image, T* out, int64_t shift_y, int64_t shift_x) {
+  const T mean = static_cast<T>(how.mean), std = static_cast<T>(how.std);
+  const int64_t top = (how.out_h - how.image_h) / 2 + shift_y;
+  const int64_t left = (how.out_w - how.image_w) / 2 + shift_x;
+  // The part of the shifted image that is not pushed over its own edge, as rows and columns of `out`.
+  const auto range = [](int64_t begin, int64_t shift, int64_t image_size, int64_t out_size) {
+    const int64_t unshifted = begin - shift;
+    return std::pair{std::clamp(std::max(begin, unshifted), int64_t{0}, out_size),
+                     std::clamp(std::min(begin, unshifted) + image_size, int64_t{0}, out_size)};
+  };
+  const auto [y0, y1] = range(top, shift_y, how.image_h, how.out_h);
+  const auto [x0, x1] = range(left, shift_x, how.image_w, how.out_w);
+  std::fill_n(out, how.out_h * how.out_w, (T{0} - mean) / std);
+  for (int64_t y = y0; y < y1; ++y) {
+    const int64_t from = (y - top) * how.image_w - left;
+    T* to = out + y * how.out_w;
+    for (int64_t x = x0; x < x1; ++x) to[x] = (static_cast<T>(image[from + x]) / T{255} - mean) / std;
+  }
+}
+
+/// The two source pixels one output pixel lies between, and their weights; half-pixel centres.
+template <class T>
+struct Tap {
+  int64_t at[2];
+  T weight[2];
+
+  Tap(int64_t out, int64_t out_size, int64_t size) {
+    const T scale = static_cast<T>(size) / static_cast<T>(out_size);
+    const T real = std::max(scale * (static_cast<T>(out) + T{0.5}) - T{0.5}, T{0});
+    at[0] = std::min(static_cast<int64_t>(real), size - 1);
+    at[1] = at[0] + (at[0] < size - 1 ? 1 : 0);
+    weight[1] = std::min(real - static_cast<T>(at[0]), T{1});
+    weight[0] = T{1} - weight[1];
+  }
+  Tap() = default;
+};
+
+/// One channel, resized in two passes: each source row along x once, then pairs of such rows along y. A block
+/// of columns at a time, so that the rows fit a small array.
+template <class T>
+void bilinear(const Preprocessing& how, const uint8_t* image, T* out, int64_t shift_y, int64_t shift_x) {
+  constexpr int64_t kBlock = 64;
+  const T mean = static_cast<T>(how.mean), std = static_cast<T>(how.std);
+  for (int64_t begin = 0; begin < how.out_w; begin += kBlock) {
+    const int64_t width = std::min(kBlock, how.out_w - begin);
+    std::array<Tap<T>, kBlock> taps;
+    for (int64_t x = 0; x < width; ++x) {
+      Tap<T>& tap = taps[static_cast<size_t>(x)] = Tap<T>(begin + x, how.out_w, how.image_w);
+      for (int i = 0; i < 2; ++i) {
+        tap.at[i] -= shift_x;
+        if (tap.at[i] >= 0 && tap.at[i] < how.image_w) continue;
+        tap.at[i] = 0;  // came in from outside: counts as 0
+        tap.weight[i] = 0;
+      }
+    }
+    // Source rows resized along x; neighbours have different parity, so both of a pair are kept.
+    std::array<std::array<T, kBlock>, 2> rows;
+    std::array<int64_t, 2> held{-1, -1};
+    const auto row = [&](int64_t y) -> const std::array<T, kBlock>& {
+      const auto slot = static_cast<size_t>(y & 1);
+      if (held[slot] == y) return rows[slot];
+      held[slot] = y;
+      if (y < shift_y || y - shift_y >= how.image_h) {
+        rows[slot].fill(T{0});
+        return rows[slot];
+      }
+      const uint8_t* from = image + (y - shift_y) * how.image_w;
+      for (size_t x = 0; x < static_cast<size_t>(width); ++x) {
+        const Tap<T>& tap = taps[x];
+        rows[slot][x] = tap.weight[0] * kUnit<T>[from[tap.at[0]]] + tap.weight[1] * kUnit<T>[from[tap.at[1]]];
+      }
+      return rows[slot];
+    };
+    for (int64_t y = 0; y < how.out_h; ++y) {
+      const Tap<T> tap(y, how.out_h, how.image_h);
+      const auto& above = row(tap.at[0]);
+      const auto& below = row(tap.at[1]);
+      T* to = out + y * how.out_w + begin;
+      for (size_t x = 0; x < static_cast<size_t>(width); ++x) {
+        to[x] = (tap.weight[0] * above[x] + tap.weight[1] * below[x] - mean) / std;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void Preprocessing::check(std::string_view where) const {
+  const auto fail = [&](std::string_view what, double got) {
+    throw Error(ErrorKind::model, "the preprocessing makes no sense: " + std::string(what))
+        .where(where)
+        .got(std::to_string(got))
+        .hint("the file is damaged, or was made by another program");
+  };
+  for (int64_t side : {image_h, image_w, out_h, out_w}) {
+    if (side < 1 || side > kMaxSide) fail("a side must be 1 to 4096", static_cast<double>(side));
+  }
+  if (fit != Fit::pad && fit != Fit::bilinear) fail("unknown fit", static_cast<double>(fit));
+  if (!std::isfinite(mean)) fail("the mean must be finite", mean);
+  if (!std::isfinite(std) || !(std > 0)) fail("the standard deviation must be above 0", std);
+}
+
+template <class T>
+void preprocess(const Preprocessing& how, std::span<const uint8_t> image, T* out, int64_t shift_y,
+                int64_t shift_x) {
+  const int64_t plane = how.image_h * how.image_w;
+  const auto size = static_cast<int64_t>(image.size());
+  if (plane < 1 || size == 0 || size % plane != 0) {
+    throw Error(ErrorKind::usage, "an image of another size than the preprocessing's")
+        .wanted(std::to_string(how.image_h) + "x" + std::to_string(how.image_w) + " bytes a channel")
+        .got(std::to_string(size));
+  }
+  for (int64_t at = 0; at < size; at += plane, out += how.out_h * how.out_w) {
+    const auto fit = how.fit == Preprocessing::Fit::pad ? pad<T> : bilinear<T>;
+    fit(how, image.data() + at, out, shift_y, shift_x);
+  }
+}
+
+template void preprocess(const Preprocessing&, std::span<const uint8_t>, float*, int64_t, int64_t);
+template void preprocess(const Preprocessing&, std::span<const uint8_t>, double*, int64_t, int64_t);
+
+std::pair<double, double> mean_std(const Dataset& data, int64_t first, int64_t count,
+                                   const Preprocessing& fit) {
+  if (first < 0 || count < 1 || first > data.size() - count) {
+    throw Error(ErrorKind::usage, "mean and standard deviation of images that are not there")
+        .where(data.name)
+        .wanted("a part of 0 to " + std::to_string(data.size()))
+        .got(std::to_string(first) + " to " + std::to_string(first + count));
+  }
+  Preprocessing plain = fit;
+  plain.mean = 0;
+  plain.std = 1;
+  std::vector<double> pixels(static_cast<size_t>(data.image[0] * fit.out_h * fit.out_w));
+  double sum = 0, squares = 0;
+  for (int64_t i = first; i < first + count; ++i) {
+    preprocess(plain, data.at(i), pixels.data());
+    double image_sum = 0, image_squares = 0;
+    for (double v : pixels) {
+      image_sum += v;
+      image_squares += v * v;
+    }
+    sum += image_sum;
+    squares += image_squares;
+  }
+  const double n = static_cast<double>(count) * static_cast<double>(pixels.size());
+  const double mean = sum / n;
+  return {mean, std::sqrt(std::max(squares / n - mean * mean, 0.0))};
+}
+
+}  // namespace unfold
