@@ -6,6 +6,7 @@
 
 #include "revision.h"  // made by revision.cmake
 #include "unfold/kernels/gemm.h"
+#include "unfold/version.h"
 
 namespace unfold::cli {
 namespace {
@@ -41,7 +42,7 @@ std::string sanitizer() {
 
 BuildInfo build_info() {
   BuildInfo info;
-  info.version = UNFOLD_VERSION;
+  info.version = kVersion;
   info.revision = UNFOLD_REVISION;
   info.compiler = compiler();
   info.build_type = UNFOLD_BUILD_TYPE;

@@ -2,10 +2,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -14,6 +16,8 @@
 #include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "unfold/data/mnist.h"
+#include "unfold/data/source.h"
 #include "unfold/threads.h"
 
 namespace unfold::cli {
@@ -80,7 +84,7 @@ void examine_build(Report& report) {
   report.add("version", build.version);
   report.add("revision", build.revision.empty() ? "unknown" : build.revision);
   report.add("compiler", build.compiler);
-  report.add("build type", build.build_type.empty() ? "none" : build.build_type);
+  report.add("build_type", build.build_type.empty() ? "none" : build.build_type);
   if (!build.optimised) {
     report.warnings.push_back(
         "built without optimisation, many times slower: cmake -DCMAKE_BUILD_TYPE=Release");
@@ -90,7 +94,7 @@ void examine_build(Report& report) {
   }
   report.add("highway", build.highway);
   report.add("simd", build.simd);
-  report.add("simd available", join(build.targets), build.targets);
+  report.add("simd_available", join(build.targets), build.targets);
   if (build.simd == "EMU128" || build.simd == "SCALAR" || build.simd == "none") {
     report.warnings.push_back("no vector instructions in use: training will be slow");
   }
@@ -109,6 +113,34 @@ void examine_machine(Report& report) {
   std::ostringstream memory;
   memory << std::fixed << std::setprecision(1) << available / kGiB << " of " << total / kGiB << " GiB free";
   report.add("memory", memory.str(), {{"total_bytes", total}, {"available_bytes", available}});
+}
+
+/// True if all four files are there in full; their contents are checked when they are read.
+bool has_mnist(const fs::path& directory) {
+  const auto& files = mnist_files();
+  return std::all_of(files.begin(), files.end(), [&](const IdxFile& file) {
+    std::error_code missing;
+    return fs::file_size(directory / file.name, missing) == file.bytes && !missing;
+  });
+}
+
+void examine_data(Report& report) {
+  try {
+    const fs::path cache = cache_directory("mnist");
+    const bool there = has_mnist(cache);
+    report.add("cache", cache.parent_path().string());
+    report.add("mnist", there ? "in the cache" : "not in the cache", there);
+    std::string fashion;
+    for (const fs::path& directory : fashion_mnist_directories()) {
+      std::error_code ignored;
+      if (fashion.empty() && fs::is_directory(directory, ignored)) fashion = directory.string();
+    }
+    report.add("fashion_mnist", fashion.empty() ? "not found" : fashion,
+               fashion.empty() ? Json() : Json(fashion));
+  } catch (const Error& e) {  // neither HOME nor XDG_CACHE_HOME is set
+    report.add("cache", "none", Json());
+    report.warnings.push_back(std::string(e.what()) + "; " + e.hint());
+  }
 }
 
 void examine_tools(Report& report) {
@@ -134,6 +166,7 @@ int run(bool json) {
   Report report;
   examine_build(report);
   examine_machine(report);
+  examine_data(report);
   examine_tools(report);
   examine_terminal(report);
 
@@ -147,7 +180,9 @@ int run(bool json) {
   }
   constexpr int kKeyWidth = 16;
   for (const Finding& finding : report.findings) {
-    std::cout << std::left << std::setw(kKeyWidth) << finding.key << finding.text << '\n';
+    std::string name = finding.key;
+    std::replace(name.begin(), name.end(), '_', ' ');
+    std::cout << std::left << std::setw(kKeyWidth) << name << finding.text << '\n';
   }
   for (const std::string& warning : report.warnings) std::cout << "warning: " << warning << '\n';
   return kOk;
