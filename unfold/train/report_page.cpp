@@ -108,7 +108,8 @@ tbody th { position: sticky; left: 0; background: var(--card); }
 tbody tr + tr > * { border-top: 1px solid var(--rule); }
 .names th:first-child { text-align: left; }
 .names tbody th { white-space: normal; min-width: 7rem; max-width: 24rem; }
-.pairs td:nth-child(2), .pairs th:nth-child(2) { text-align: left; white-space: normal; max-width: 16rem; }
+.pairs td:nth-child(2), .pairs th:nth-child(2) { text-align: left; }
+.pairs td:nth-child(2) { white-space: normal; max-width: 16rem; min-width: 5.5rem; }
 tr.top td, tr.top th { font-weight: 650; color: var(--blue); }
 .meter { display: inline-block; width: 4.5rem; height: .55rem; margin-right: .6rem; border-radius: 3px; background: var(--rule); overflow: hidden; vertical-align: baseline; }
 .meter i { display: block; height: 100%; background: var(--blue); }
@@ -132,7 +133,7 @@ tr.top td, tr.top th { font-weight: 650; color: var(--blue); }
 .samples img { display: block; width: 100%; max-width: 8rem; height: auto; margin: 0 auto .5rem; border-radius: 5px; image-rendering: pixelated; }
 .samples span { display: block; font-size: .85rem; line-height: 1.4; color: var(--soft); }
 .samples b { color: var(--ink); font-weight: 650; } .samples .no b { color: var(--red); } .samples .yes b { color: var(--blue); }
-.facts th { text-align: left; vertical-align: top; color: var(--soft); font-weight: 400; white-space: normal; }
+.facts th { text-align: left; min-width: 6.5rem; vertical-align: top; color: var(--soft); font-weight: 400; white-space: normal; }
 .facts td { text-align: left; white-space: normal; }
 
 @media (max-width: 40rem) {
