@@ -1,0 +1,145 @@
+#include "unfold/data/digit.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "unfold/data/image_file.h"
+#include "unfold/error.h"
+
+using namespace unfold;
+using Verdict = DigitView::Verdict;
+
+namespace {
+
+/// A ring (a zero) drawn over grey paper: outer radii, stroke and centre in pixels, soft at the edges.
+struct Ring {
+  double cy, cx, ry, rx, stroke;
+};
+
+void draw(Image& image, const Ring& ring, int ink) {
+  for (int64_t y = 0; y < image.height; ++y) {
+    for (int64_t x = 0; x < image.width; ++x) {
+      const double dy = (static_cast<double>(y) + 0.5 - ring.cy) / (ring.ry - ring.stroke / 2);
+      const double dx = (static_cast<double>(x) + 0.5 - ring.cx) / (ring.rx - ring.stroke / 2);
+      const double off = std::abs(std::hypot(dy, dx) - 1) * std::min(ring.ry, ring.rx);
+      const double part = std::clamp(ring.stroke / 2 + 0.5 - off, 0.0, 1.0);
+      uint8_t& v = image.pixels[static_cast<size_t>(y * image.width + x)];
+      v = static_cast<uint8_t>(std::lround(v + (ink - v) * part));
+    }
+  }
+}
+
+Image page(int64_t w, int64_t h, int paper) {
+  return {w, h, 1, std::vector<uint8_t>(static_cast<size_t>(w * h), static_cast<uint8_t>(paper))};
+}
+
+/// Ink around an empty middle, as a zero has it, well inside the frame.
+void check_zero(const DigitView& view) {
+  CHECK(view.verdict == Verdict::ok);
+  REQUIRE(view.pixels.size() == 28 * 28);
+  const auto at = [&](size_t y, size_t x) { return view.pixels[y * 28 + x]; };
+  CHECK(at(14, 14) == 0);
+  CHECK(*std::max_element(view.pixels.begin(), view.pixels.end()) == 255);
+  CHECK(std::max(at(4, 14), at(5, 14)) > 128);
+  CHECK(std::max(at(22, 14), at(23, 14)) > 128);
+  for (size_t i = 0; i < 28; ++i) CHECK((at(0, i) | at(27, i) | at(i, 0) | at(i, 27)) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a zero is found in dark on light, light on dark, small and of 12 megapixels") {
+  Image dark = page(300, 400, 230);
+  draw(dark, {150, 120, 100, 65, 16}, 40);
+  const DigitView view = see_digit(dark);
+  check_zero(view);
+  CHECK(view.inverted);
+  CHECK(std::abs(view.top - 50) <= 3);
+  CHECK(std::abs(view.height - 200) <= 6);
+
+  Image light = page(300, 400, 20);
+  draw(light, {150, 120, 100, 65, 16}, 240);
+  check_zero(see_digit(light));
+  CHECK_FALSE(see_digit(light).inverted);
+
+  Image tiny = page(16, 16, 255);
+  draw(tiny, {8, 8, 7, 5, 2}, 0);
+  check_zero(see_digit(tiny));
+
+  Image large = page(4000, 3000, 200);
+  draw(large, {1500, 2000, 900, 600, 90}, 50);
+  check_zero(see_digit(large));
+}
+
+TEST_CASE("what looks like MNIST already stays as it is") {
+  Image image = page(28, 28, 0);
+  draw(image, {14, 14, 9.2, 7, 3}, 255);  // 20 pixels high with its soft edges
+  const DigitView view = see_digit(image);
+  CHECK(view.verdict == Verdict::ok);
+  int64_t off = 0;
+  for (size_t i = 0; i < image.pixels.size(); ++i) off += std::abs(view.pixels[i] - image.pixels[i]);
+  CHECK(off <= 28 * 28 * 3);
+}
+
+TEST_CASE("uneven light, ruled lines and specks are no ink") {
+  Image image = page(400, 400, 230);
+  for (int64_t y = 0; y < 400; ++y) {
+    for (int64_t x = 0; x < 400; ++x) {
+      if (y % 40 < 2) image.pixels[static_cast<size_t>(y * 400 + x)] = 180;
+    }
+  }
+  draw(image, {200, 200, 110, 75, 18}, 40);
+  for (int64_t i = 0; i < 400; ++i) image.pixels[static_cast<size_t>((i * 7919) % 160000)] = 60;
+  for (int64_t y = 0; y < 400; ++y) {
+    for (int64_t x = 0; x < 400; ++x) {
+      uint8_t& v = image.pixels[static_cast<size_t>(y * 400 + x)];
+      v = static_cast<uint8_t>(v * (0.5 + 0.5 * static_cast<double>(x + y) / 800));
+    }
+  }
+  check_zero(see_digit(image));
+}
+
+TEST_CASE("alpha is laid over what the ink stands out from") {
+  for (int ink : {0, 255}) {
+    Image mask = page(100, 100, 0), image{100, 100, 2, {}};
+    draw(mask, {50, 50, 40, 28, 9}, 255);
+    for (uint8_t alpha : mask.pixels) {
+      image.pixels.push_back(static_cast<uint8_t>(ink));
+      image.pixels.push_back(alpha);
+    }
+    check_zero(see_digit(image));
+  }
+}
+
+TEST_CASE("a blank page and two digits are said") {
+  CHECK(see_digit(page(200, 200, 240)).verdict == Verdict::blank);
+  CHECK(see_digit(page(1, 1, 0)).verdict == Verdict::blank);
+  CHECK_FALSE(see_digit(page(1, 1, 0)).note.empty());
+  Image two = page(400, 300, 240);
+  draw(two, {150, 110, 90, 55, 14}, 30);
+  draw(two, {150, 280, 90, 55, 14}, 30);
+  CHECK(see_digit(two).verdict == Verdict::several);
+  CHECK_THROWS_AS(see_digit({2, 2, 1, {0}}), Error);
+}
+
+TEST_CASE("our ten pictures of digits are small, and each shows one") {
+  for (int d = 0; d < 10; ++d) {
+    CAPTURE(d);
+    const auto path = std::filesystem::path(UNFOLD_EXAMPLES) / "digits" / (std::to_string(d) + ".png");
+    CHECK(std::filesystem::file_size(path) < 8192);
+    const DigitView view = see_digit(read_image(path));
+    CHECK(view.verdict == Verdict::ok);
+    CHECK(view.inverted == (d != 3 && d != 8));
+  }
+}
+
+TEST_CASE("the picture for the terminal has 28 lines of 56 plain characters") {
+  std::vector<uint8_t> pixels(28 * 28, 0);
+  pixels[29] = 255;
+  const std::string art = ascii_art(pixels);
+  CHECK(art.size() == 28 * 57);
+  CHECK(art.substr(57, 5) == "  @@ ");
+  CHECK_THROWS_AS(ascii_art(std::vector<uint8_t>(5)), Error);
+}
