@@ -2,7 +2,8 @@
 # The proof that nothing is taken for granted: ./quickstart and ./check in minimal Debian 12 roots (no compiler, curl, git,
 # make or sudo), from a tarball, as root in one and as a user with sudo in another; in a third, without either, the line
 # for the administrator. Wants root, debootstrap, git and a network; BARE_ROOT keeps the roots' common base between runs,
-# BARE_OPTIONS is handed to quickstart. The transcripts are left in build/logs/.
+# BARE_TARBALL is used instead of the last commit, BARE_OPTIONS is handed to quickstart. The transcripts are left in build/logs/
+# (BARE_LOGS).
 set -eu
 cd "$(dirname "$0")/../.."
 if [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null || ! command -v git >/dev/null; then
@@ -10,11 +11,15 @@ if [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null || ! command -v gi
   exit 0
 fi
 work=$(mktemp -d)
-logs=$PWD/build/logs
+logs=${BARE_LOGS:-$PWD/build/logs}
 mkdir -p "$logs"
 unmount() { for root in "$work"/*/; do umount "$root"proc "$root"dev 2>/dev/null || :; done; }
 trap 'unmount; rm -rf --one-file-system "$work"' EXIT
-git archive --format=tar.gz --prefix=unfold/ -o "$work/unfold.tar.gz" HEAD
+if [ -n "${BARE_TARBALL:-}" ]; then
+  cp "$BARE_TARBALL" "$work/unfold.tar.gz"
+else
+  git archive --format=tar.gz --prefix=unfold/ -o "$work/unfold.tar.gz" HEAD
+fi
 
 # The mirror, the proxy and the certificates are those of this machine.
 # shellcheck disable=SC2016 # apt's own variable
