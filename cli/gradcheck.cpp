@@ -12,7 +12,7 @@ namespace {
 
 struct Options {
   std::string model = "lenet5";
-  GradcheckOptions check{.seed = 0, .batch = 2, .samples = 40, .step = 1e-5, .cross_entropy = true};
+  GradcheckOptions check{.seed = 0, .batch = 2, .samples = 40, .step = 1e-3, .cross_entropy = true};
   double tolerance = 1e-6;
   bool json = false;
 };

@@ -111,35 +111,62 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
 }
 
 template <class T>
+int64_t Plan<T>::parameter_elements(const Step& step) const {
+  const int64_t biases = step.lowered.bias >= 0 ? (*table_)[step.lowered.bias].shape.elements() : 0;
+  return (*table_)[step.lowered.weight].shape.elements() + biases;
+}
+
+template <class T>
+bool Plan<T>::has_partial(const Step& step) const {
+  return parameter_elements(step) <= kPartialElements && !step.op->splits_rows();
+}
+
+template <class T>
 void Plan<T>::place() {
-  // Step i runs forward at time i and backward at time 2*last + 1 - i; a value lives from the step that makes
-  // it to the last one that reads it, which when training is in the backward pass.
-  const int last = static_cast<int>(steps_.size());
-  const int end = 2 * last + 1;
+  // Time: the input at 0, step i forward at i + 1, the loss at L + 1, step i backward at 2L + 1 - i, and at
+  // `end` the owners of large weights, who walk all shards. A tensor lives from the step that makes it to the
+  // last that reads it.
+  const int steps = static_cast<int>(steps_.size()), loss = steps + 1, end = 2 * steps + 2;
   const int64_t images = std::min(kShardImages, options_.batch);
-  std::vector<int> made(shapes_.size(), 0), read(shapes_.size(), 0);
-  for (int i = 0; i < last; ++i) {
-    for (const int value : steps_[static_cast<size_t>(i)].inputs) read[static_cast<size_t>(value)] = i + 1;
-    made[static_cast<size_t>(steps_[static_cast<size_t>(i)].output)] = i + 1;
+  const bool training = options_.training;
+  const size_t values = shapes_.size();
+  std::vector<int> made(values, 0), read(values, 0), gradient_made(values, end), gradient_read(values, 0);
+  read.back() = loss;
+  gradient_made.back() = loss;
+  for (int i = 0; i < steps; ++i) {
+    const Step& step = steps_[static_cast<size_t>(i)];
+    const bool walks = training && step.lowered.weight >= 0 && !has_partial(step);
+    const int used = !training || !step.lowered.backward ? i + 1 : walks ? end : 2 * steps + 1 - i;
+    const auto y = static_cast<size_t>(step.output);
+    made[y] = i + 1;
+    read[y] = std::max(read[y], used);
+    gradient_read[y] = used;
+    for (size_t k = 0; k < step.inputs.size(); ++k) {
+      const auto x = static_cast<size_t>(step.inputs[k]);
+      read[x] = std::max(read[x], used);
+      if (step.lowered.gradient[k] == LoweredNode::Gradient::overwrite) gradient_made[x] = 2 * steps + 1 - i;
+    }
   }
-  read.back() = last + 1;  // by whoever asked
+  if (options_.input_gradient) gradient_read.front() = end;
+  if (options_.keep) {
+    std::fill(read.begin(), read.end(), end);
+    std::fill(gradient_read.begin(), gradient_read.end(), end);
+  }
 
   Arena arena;
   const auto bytes = [&](size_t value) {
     return images * shapes_[value].elements() * static_cast<int64_t>(sizeof(T));
   };
-  for (size_t v = 0; v < shapes_.size(); ++v) {
-    // Weight gradients of large weights are made after all shards have run: when training every value stays.
-    value_at_.push_back(arena.place(bytes(v), made[v], options_.training ? end : std::max(read[v], made[v])));
-    value_gradient_at_.push_back(options_.training ? arena.place(bytes(v), 0, end) : -1);
+  for (size_t v = 0; v < values; ++v) {
+    value_at_.push_back(arena.place(bytes(v), made[v], std::max(read[v], made[v])));
+    const bool wanted = training && gradient_made[v] <= gradient_read[v];
+    value_gradient_at_.push_back(wanted ? arena.place(bytes(v), gradient_made[v], gradient_read[v]) : -1);
   }
   int64_t scratch = 0, addend = 0;
-  for (Step& step : steps_) {
-    if (step.saved > 0) {
-      step.saved = arena.place(images * step.saved, 0, end);
-    } else {
-      step.saved = -1;
-    }
+  for (int i = 0; i < steps; ++i) {
+    Step& step = steps_[static_cast<size_t>(i)];
+    const int backward = 2 * steps + 1 - i;
+    step.saved = step.saved > 0 ? arena.place(images * step.saved, i + 1, training ? backward : i + 1) : -1;
     if (step.kernel->scratch) {
       Call<T> sizes;
       sizes.n = images;
@@ -152,15 +179,11 @@ void Plan<T>::place() {
     for (const auto gradient : step.lowered.gradient) {
       if (gradient == LoweredNode::Gradient::add) addend = std::max(addend, images * step.in);
     }
-    if (options_.training && step.lowered.weight >= 0) {
-      const int64_t elements = table_->operator[](step.lowered.weight).shape.elements();
-      if (elements <= kPartialElements && !step.op->splits_rows()) {
-        const int64_t biases = step.lowered.bias >= 0 ? (*table_)[step.lowered.bias].shape.elements() : 0;
-        step.partial = arena.place((elements + biases) * static_cast<int64_t>(sizeof(T)), 0, end);
-      }
+    if (training && step.lowered.weight >= 0 && has_partial(step)) {
+      step.partial = arena.place(parameter_elements(step) * static_cast<int64_t>(sizeof(T)), backward, end);
     }
   }
-  if (addend > 0) addend_at_ = arena.place(addend * static_cast<int64_t>(sizeof(T)), 0, end);
+  if (addend > 0) addend_at_ = arena.place(addend * static_cast<int64_t>(sizeof(T)), loss, end);
   memory_.slabs = options_.training ? shards() : 0;
   memory_.slab_bytes = round_up(arena.end());
   kernel_scratch_bytes_ = round_up(scratch * static_cast<int64_t>(sizeof(T)));

@@ -33,6 +33,7 @@ struct PlanOptions {
   bool training = false;  ///< gradients and loss, or forward only
   Engine engine = Engine::im2col;
   bool input_gradient = false;  ///< also the gradient of the input (gradient checks, pictures)
+  bool keep = false;            ///< training: every value and gradient stays readable after the run
 };
 
 /// Writes images first .. first+count-1 of the batch to x, (count, C, H, W). Called from several threads at
@@ -75,7 +76,8 @@ class Plan {
   void gradient_from(const Parameters<T>& parameters, Fill<T> fill, Fill<T> give, Parameters<T>& gradient,
                      Workspace<T>& workspace, ThreadPool& pool) const;
 
-  /// One image's value, or its gradient after a training run, as the last run left it in the workspace.
+  /// One image's value, or its gradient, as the last training run left it. Throws usage without
+  /// PlanOptions::keep.
   std::vector<T> value(ValueId value, int64_t image, const Workspace<T>& workspace) const;
   std::vector<T> value_gradient(ValueId value, int64_t image, const Workspace<T>& workspace) const;
 
@@ -109,6 +111,8 @@ class Plan {
     int64_t first = 0, count = 0;  // elements of the partial, for a tree over the shards
   };
 
+  int64_t parameter_elements(const Step& step) const;
+  bool has_partial(const Step& step) const;  ///< or does an owner walk the shards?
   void place();
   void cut_gradient();
   Call<T> call(const Step& step, int64_t n, std::byte* slab, T* scratch,

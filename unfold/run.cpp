@@ -47,7 +47,8 @@ Call<T> Plan<T>::call(const Step& step, int64_t n, std::byte* slab, T* scratch,
     c.x[k] = at<T>(slab, value_at_[static_cast<size_t>(step.inputs[k])]);
   }
   c.y = at<T>(slab, value_at_[static_cast<size_t>(step.output)]);
-  if (options_.training) c.dy = at<T>(slab, value_gradient_at_[static_cast<size_t>(step.output)]);
+  const int64_t dy = value_gradient_at_[static_cast<size_t>(step.output)];
+  if (dy >= 0) c.dy = at<T>(slab, dy);
   if (step.lowered.weight >= 0) c.w = parameters.slice(step.lowered.weight);
   if (step.lowered.bias >= 0) c.b = parameters.slice(step.lowered.bias);
   if (step.saved >= 0) c.saved = slab + step.saved;
@@ -225,8 +226,10 @@ void Plan<T>::walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& wo
 template <class T>
 std::vector<T> Plan<T>::read(int64_t offset, int64_t elements, int64_t image,
                              const Workspace<T>& workspace) const {
-  if (!options_.training || image < 0 || image >= options_.batch) {
-    throw Error(ErrorKind::usage, "only a training plan keeps its values, for the images of its batch");
+  if (!options_.keep || offset < 0 || image < 0 || image >= options_.batch) {
+    throw Error(ErrorKind::usage,
+                "only a plan made with `keep` has its values, for the images of its batch, and gradients of "
+                "what learns");
   }
   const auto* first = reinterpret_cast<const T*>(workspace.slab(image / kShardImages) + offset) +
                       image % kShardImages * elements;

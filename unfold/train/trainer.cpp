@@ -187,7 +187,7 @@ void Trainer::step() {
   // A sum is finite only if every term is: one number tells for all gradients.
   double total = 0;
   for (const float g : gradient_.all()) total += static_cast<double>(g);
-  if (!std::isfinite(loss) || !std::isfinite(total)) diverged(s);
+  if (!std::isfinite(loss) || !std::isfinite(total)) diverged(batch, fill);
 
   optimizer_.step(model_.parameters, gradient_, lr(), pool_);
   position_.loss_sum += loss;
@@ -196,21 +196,26 @@ void Trainer::step() {
   position_.seconds += since(start);
 }
 
-void Trainer::diverged(Sized& s) const {
+void Trainer::diverged(int64_t batch, Fill<float> fill) {
   const int64_t global = position_.epoch * steps_per_epoch() + position_.step;
   std::string where = first_not_finite(model_.parameters);
-  if (where.empty()) {
+  if (where.empty()) {  // the step once more, keeping every value, to find the first that is not finite
+    const Plan<float> plan(model_.graph,
+                           {.batch = batch, .training = true, .engine = recipe_.engine, .keep = true});
+    Workspace<float> workspace(plan.memory(), pool_.threads());
+    plan.gradient(model_.parameters, fill, labels_.data(), gradient_, results_.data(), workspace, pool_);
     for (const Node& node : model_.graph.nodes()) {
-      for (int64_t i = 0; i < s.batch && where.empty(); ++i) {
-        const std::vector<float> y = s.plan->value(node.output, i, *s.workspace);
+      for (int64_t i = 0; i < batch && where.empty(); ++i) {
+        const std::vector<float> y = plan.value(node.output, i, workspace);
         const auto bad = std::find_if(y.begin(), y.end(), [](float v) { return !std::isfinite(v); });
-        if (bad != y.end()) where = "output of " + node.name + "[" + std::to_string(bad - y.begin()) + "]";
+        if (bad != y.end())
+          where = "the output of " + node.name + "[" + std::to_string(bad - y.begin()) + "]";
       }
     }
   }
   if (where.empty()) {
     where = first_not_finite(gradient_);
-    where = where.empty() ? "the loss" : "gradient of " + where;
+    where = where.empty() ? "the loss" : "the gradient of " + where;
   }
   throw Error(ErrorKind::diverged, "NaN or infinity in " + where)
       .where("step " + std::to_string(global))

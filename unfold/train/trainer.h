@@ -85,7 +85,7 @@ class Trainer {
   };
   Sized& sized(int64_t batch);
   void shuffle();
-  [[noreturn]] void diverged(Sized& sized) const;
+  [[noreturn]] void diverged(int64_t batch, Fill<float> fill);
 
   Model& model_;
   const Dataset& data_;
