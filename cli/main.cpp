@@ -19,15 +19,9 @@
 namespace unfold::cli {
 
 // The commands, in the order of --help. Each is one file, cli/NAME.cpp.
-AddCommand add_train, add_eval, add_predict, add_summary, add_im2col, add_gradcheck, add_doctor;
+AddCommand add_train, add_eval, add_predict, add_summary, add_im2col, add_gradcheck, add_data, add_doctor;
 constexpr AddCommand* kCommands[] = {
-    add_train,
-    add_eval,
-    add_predict,
-    add_summary,
-    add_im2col,
-    add_gradcheck,
-    add_doctor,
+    add_train, add_eval, add_predict, add_summary, add_im2col, add_gradcheck, add_data, add_doctor,
 };
 
 namespace {
@@ -163,8 +157,9 @@ int run(CLI::App& app, Global& global, int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     // A misspelt option is said before the one that is missing because of it.
     const std::vector<std::string> unknown = app.remaining(true);
+    const bool named = &chosen(app) != &app;  // else the first word should have been a command
     for (const std::string& word : unknown) {
-      if (word.starts_with('-')) return fail_unknown(app, word);
+      if (named && word.starts_with('-')) return fail_unknown(app, word);
     }
     if (!unknown.empty()) return fail_unknown(app, unknown.front());
     return fail(kUsageError, e.what(), help_hint(app));
