@@ -66,12 +66,13 @@ void name_by_content(DatasetPair& pair) {
 }
 
 DatasetPair load_fashion_mnist(const SourceLog& log) {
+  const fs::path found = dataset_directory("fashion-mnist");
+  if (!found.empty()) {
+    log.line("fashion-mnist from " + found.string());
+    return load_directory(found, "fashion-mnist", kFashion);
+  }
   std::string looked;
   for (const fs::path& directory : fashion_mnist_directories()) {
-    if (!find_file(directory, "train", "images", 3).empty()) {
-      log.line("fashion-mnist from " + directory.string());
-      return load_directory(directory, "fashion-mnist", kFashion);
-    }
     looked += (looked.empty() ? "" : "; ") + directory.string() + ": not there";
   }
   throw Error(ErrorKind::data, "fashion-mnist cannot be had: " + looked)
@@ -142,6 +143,16 @@ DatasetPair load_dataset(const std::string& name_or_directory, const SourceLog& 
   name_by_content(pair);
   log.line(pair.train.name + " from " + name_or_directory);
   return pair;
+}
+
+fs::path dataset_directory(const std::string& name_or_directory) {
+  if (name_or_directory == "mnist") return cache_directory("mnist");
+  if (name_or_directory == "strokes") return {};
+  if (name_or_directory != "fashion-mnist") return name_or_directory;
+  for (const fs::path& directory : fashion_mnist_directories()) {
+    if (!find_file(directory, "train", "images", 3).empty()) return directory;
+  }
+  return {};
 }
 
 DatasetPair load_directory(const fs::path& directory, std::string_view name,

@@ -32,7 +32,10 @@ std::vector<std::string> dataset_names();
 /// is unknown.
 DatasetPair load_dataset(const std::string& name_or_directory, const SourceLog& log);
 
-/// The same for a directory whose name and classes are known.
+/// Where a data set that load_dataset could load lies on this machine; empty for strokes, which lie nowhere.
+std::filesystem::path dataset_directory(const std::string& name_or_directory);
+
+/// load_dataset for a directory whose name and classes are known.
 DatasetPair load_directory(const std::filesystem::path& directory, std::string_view name,
                            const std::vector<std::string>& classes);
 
