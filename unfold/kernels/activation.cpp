@@ -57,9 +57,9 @@ HWY_INLINE V Tanh(V x) {
   const V small = hn::MulAdd(hn::Mul(p, square), x, x);
   const V grown = Exp(hn::Add(hn::Min(magnitude, hn::Set(d, 10.0f)), hn::Min(magnitude, hn::Set(d, 10.0f))));
   const V one = hn::Set(d, 1.0f);
-  const V large = hn::CopySign(hn::Sub(one, hn::Div(hn::Set(d, 2.0f), hn::Add(grown, one))), x);
+  const V large = hn::Sub(one, hn::Div(hn::Set(d, 2.0f), hn::Add(grown, one)));
   const V y = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 0.625f)), small, large);
-  return hn::IfThenElse(hn::IsNaN(x), x, y);
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::CopySign(y, x));  // -0 stays -0
 }
 
 HWY_INLINE V Sigmoid(V x) {
