@@ -60,15 +60,16 @@ missing_packages() {
   done
 }
 
-# package_sizes PACKAGE...: prints "NAMES (and N more): X MB to download, Y MB on disk", or fails where apt does not know
+# package_sizes PACKAGE...: prints "N packages, X MB to download, Y MB on disk", dependencies included, or fails where apt does not know
 # them (no package lists yet). Changes nothing and needs no rights.
 package_sizes() {
   plan=$(LC_ALL=C apt-get install --no-install-recommends --print-uris -y "$@" 2>/dev/null) || return 1
   printf '%s\n' "$plan" | awk '
-    /^Need to get / { get = $4 " " $5; sub(/\/.*/, "", get) }
     /^After this operation/ { disk = $4 " " $5 }
     /^\047/ { count++; bytes += $3 }
-    END { printf "%d packages, %.0f MB to download, %s on disk\n", count, bytes / 1e6, disk ? disk : "? MB" }'
+    END {
+      printf "%d package%s, %.1f MB to download, %s on disk\n", count, count == 1 ? "" : "s", bytes / 1e6, disk ? disk : "? MB"
+    }'
 }
 
 # The exact line for whoever administers the machine.

@@ -179,7 +179,7 @@ printf 'g++\nlibhwy-dev\n' >"$work/missing"
 run env https_proxy=http://proxy:3128 ./quickstart
 exits 0
 says "Missing packages: g++ libhwy-dev"
-says "2 packages, 12 MB to download, 78.9 MB on disk"
+says "2 packages, 12.3 MB to download, 78.9 MB on disk"
 called "--yes --no-install-recommends"
 uncalled "apt-get update"
 uncalled sudo
