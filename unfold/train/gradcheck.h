@@ -13,7 +13,7 @@ struct GradcheckOptions {
   uint64_t seed = 0;
   int64_t batch = 2;
   int64_t samples = 0;         ///< elements probed of each tensor, chosen at random; 0: all
-  double step = 1e-5;          ///< h of (f(v+h) - f(v-h)) / 2h, times max(1, |v|)
+  double step = 1e-3;          ///< h of (8 (f(v+h) - f(v-h)) - (f(v+2h) - f(v-2h))) / 12h, times max(1, |v|)
   bool cross_entropy = false;  ///< check through the loss instead of a random linear function of the output
 };
 
