@@ -132,7 +132,7 @@ TEST_CASE("the engines follow the same course within rounding") {
 }
 
 TEST_CASE("inference: an image gives the same bits in any batch, at any place in it") {
-  const Graph graph = lenet5();
+  const Graph graph = lenet5_article();
   Parameters<float> parameters(graph.parameter_table());
   initialise(parameters, Init::article, 1);
   std::vector<float> images(64 * 1024);
@@ -166,7 +166,7 @@ TEST_CASE("inference: an image gives the same bits in any batch, at any place in
 }
 
 TEST_CASE("each engine runs its own kernels, and UNFOLD_KERNEL forces one") {
-  const Graph graph = lenet5();
+  const Graph graph = lenet5_article();
   const auto kernels = [&](Engine engine) {
     return Plan<float>(graph, {.batch = 2, .training = true, .engine = engine}).kernels();
   };

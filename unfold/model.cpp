@@ -72,7 +72,7 @@ Model make_model(std::string_view name, uint64_t seed) {
   const bool article = name == "lenet5-article";
   Model model;
   model.name = name;
-  model.graph = lenet5();
+  model.graph = article ? lenet5_article() : lenet5();
   model.parameters = Parameters<float>(model.graph.parameter_table());
   initialise(model.parameters, article ? Init::article : Init::pytorch, seed);
   model.preprocessing.fit = article ? Preprocessing::Fit::bilinear : Preprocessing::Fit::pad;

@@ -5,8 +5,12 @@
 
 namespace unfold {
 
-/// The article's network: 1.7159 * tanh, average pooling, every map of conv2 connected to every map of pool1.
-/// Input (1, 32, 32), output 10 logits.
+// Both map input (1, 32, 32) to 10 logits, and every map of conv2 sees every map of pool1.
+
+/// As the field trains it today: ReLU and max pooling.
 Graph lenet5();
+
+/// The article's, close to that of 1998: 1.7159 * tanh and average pooling.
+Graph lenet5_article();
 
 }  // namespace unfold

@@ -12,8 +12,9 @@ namespace unfold {
 struct GradcheckOptions {
   uint64_t seed = 0;
   int64_t batch = 2;
-  int64_t samples = 0;         ///< elements probed of each tensor, chosen at random; 0: all
-  double step = 1e-3;          ///< h of (8 (f(v+h) - f(v-h)) - (f(v+2h) - f(v-2h))) / 12h, times max(1, |v|)
+  int64_t samples = 0;  ///< elements probed of each tensor, chosen at random; 0: all
+  double step = 1e-3;  ///< h of (8 (f(v+h) - f(v-h)) - (f(v+2h) - f(v-2h))) / 12h, times max(1, |v|); a tenth
+                       ///< of it where the network has kinks
   bool cross_entropy = false;  ///< check through the loss instead of a random linear function of the output
 };
 

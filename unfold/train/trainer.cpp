@@ -39,7 +39,7 @@ Recipe default_recipe(std::string_view model) {
     recipe.epochs = 1;
     recipe.schedule = {Schedule::Kind::constant, 1e-3};
   } else {
-    recipe.schedule = {Schedule::Kind::one_cycle, 6e-3};
+    recipe.schedule = {Schedule::Kind::one_cycle, 3e-3};
     recipe.batch_size = 64;
     recipe.shift = 2;
   }
