@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <span>
 
 #include "unfold/data/image_file.h"
+#include "unfold/data/strokes.h"
 #include "unfold/error.h"
 
 using namespace unfold;
@@ -75,12 +77,72 @@ TEST_CASE("a zero is found in dark on light, light on dark, small and of 12 mega
 
 TEST_CASE("what looks like MNIST already stays as it is") {
   Image image = page(28, 28, 0);
-  draw(image, {14, 14, 9.2, 7, 3}, 255);  // 20 pixels high with its soft edges
-  const DigitView view = see_digit(image);
-  CHECK(view.verdict == Verdict::ok);
-  int64_t off = 0;
-  for (size_t i = 0; i < image.pixels.size(); ++i) off += std::abs(view.pixels[i] - image.pixels[i]);
-  CHECK(off <= 28 * 28 * 3);
+  draw(image, {14.4, 14.4, 9.2, 7, 3}, 255);  // 20 pixels high with its soft edges
+  CHECK(see_digit(image).pixels == image.pixels);
+
+  // Whole digits, drawn as MNIST's: grey edges and grain, thin and broad strokes.
+  const Dataset digits = make_strokes(1, 200, 10).train;
+  int same = 0;
+  for (int64_t i = 0; i < digits.size(); ++i) {
+    const std::span<const uint8_t> pixels = digits.at(i);
+    const DigitView view = see_digit({28, 28, 1, {pixels.begin(), pixels.end()}});
+    CHECK(view.verdict == Verdict::ok);
+    CHECK_FALSE(view.inverted);
+    int64_t off = 0;
+    for (size_t k = 0; k < pixels.size(); ++k) off += std::abs(view.pixels[k] - pixels[k]);
+    same += off < 2 * std::ssize(pixels);
+  }
+  CHECK(same == 200);
+}
+
+TEST_CASE("a digit of MNIST on a larger page, or black on white, comes back") {
+  const Dataset digits = make_strokes(2, 100, 10).train;
+  int same = 0;
+  for (int64_t i = 0; i < digits.size(); ++i) {
+    const std::span<const uint8_t> pixels = digits.at(i);
+    Image image = page(40, 36, 255);
+    for (int64_t y = 0; y < 28; ++y) {
+      for (int64_t x = 0; x < 28; ++x) {
+        const uint8_t v = pixels[static_cast<size_t>(y * 28 + x)];
+        image.pixels[static_cast<size_t>((y + 3) * 40 + x + 9)] = static_cast<uint8_t>(255 - v);
+      }
+    }
+    const DigitView view = see_digit(image);
+    CHECK(view.verdict == Verdict::ok);
+    CHECK(view.inverted);
+    // The best fit of the two within a pixel: it is centred as MNIST is, and these digits lie half a pixel
+    // off.
+    int64_t least = 28 * 28 * 255;
+    for (int64_t dy = -1; dy <= 1; ++dy) {
+      for (int64_t dx = -1; dx <= 1; ++dx) {
+        int64_t off = 0;
+        for (int64_t y = 2; y < 26; ++y) {
+          for (int64_t x = 2; x < 26; ++x) {
+            off += std::abs(view.pixels[static_cast<size_t>((y + dy) * 28 + x + dx)] -
+                            pixels[static_cast<size_t>(y * 28 + x)]);
+          }
+        }
+        least = std::min(least, off);
+      }
+    }
+    same += least < 20 * 28 * 28;
+  }
+  CHECK(same >= 95);
+}
+
+TEST_CASE("a digit cut out tightly may fill more than half of its picture") {
+  for (int ink : {0, 255}) {
+    Image image = page(60, 80, 255 - ink);
+    draw(image, {40, 30, 40, 30, 22}, ink);
+    const auto inked = std::count(image.pixels.begin(), image.pixels.end(), static_cast<uint8_t>(ink));
+    CHECK(inked > 60 * 80 / 2);
+    const DigitView view = see_digit(image);
+    CHECK(view.verdict == Verdict::ok);
+    CHECK(view.inverted == (ink == 0));
+    CHECK(view.pixels[14 * 28 + 14] == 0);
+    CHECK(view.pixels[14 * 28 + 8] > 200);
+    CHECK(view.height == 80);
+  }
 }
 
 TEST_CASE("uneven light, ruled lines and specks are no ink") {

@@ -228,7 +228,8 @@ Plane redrawn(const Plane& digit) {
   return ink::resized(fine, w, h);
 }
 
-/// Places the digit with its centre of mass in the middle, as far as it stays inside.
+/// Places the digit with its centre of mass in the pixel below and right of the middle, where MNIST has it
+/// (28 / 2 to 28 / 2 + 1), as far as it stays inside.
 std::vector<uint8_t> centred(const Plane& digit) {
   double mass = 0, sum_y = 0, sum_x = 0;
   float most = 0;
@@ -244,7 +245,9 @@ std::vector<uint8_t> centred(const Plane& digit) {
   std::vector<uint8_t> pixels(kSide * kSide, 0);
   if (!(mass > 0)) return pixels;
   const auto place = [&](double centre, int64_t size) {
-    return std::clamp<int64_t>(std::llround(kSide / 2.0 - centre), 0, kSide - size);
+    constexpr double kRounding = 1e-6;  // of an even digit's centre, which is to stay where it is
+    const auto begin = static_cast<int64_t>(std::ceil(kSide / 2.0 - centre - kRounding));
+    return std::clamp<int64_t>(begin, 0, kSide - size);
   };
   const int64_t top = place(sum_y / mass, digit.h), left = place(sum_x / mass, digit.w);
   for (int64_t y = 0; y < digit.h; ++y) {
@@ -253,6 +256,39 @@ std::vector<uint8_t> centred(const Plane& digit) {
           static_cast<uint8_t>(std::lround(std::min(digit.at(y, x) / most, 1.f) * 255));
     }
   }
+  return pixels;
+}
+
+/// The picture itself if it is one that MNIST could show: 28x28, black paper, soft edges, the digit about 20
+/// pixels long with its centre of mass in the middle. Drawing that anew could only blur it.
+std::optional<std::vector<uint8_t>> as_it_is(const Image& image) {
+  if (image.width != kSide || image.height != kSide) return std::nullopt;
+  const Plane grey = ink::grey(image, 1);
+  double mass = 0, sum_y = 0, sum_x = 0, soft = 0, area = 0;
+  Piece box{kSide, kSide, 0, 0};
+  for (int64_t y = 0; y < kSide; ++y) {
+    for (int64_t x = 0; x < kSide; ++x) {
+      const float v = grey.at(y, x);
+      if (!(v > 0)) continue;
+      area += 1;
+      soft += v > 0.1f && v < 0.9f;
+      mass += v;
+      sum_y += v * (static_cast<double>(y) + 0.5);
+      sum_x += v * (static_cast<double>(x) + 0.5);
+      box.x0 = std::min(box.x0, x);
+      box.y0 = std::min(box.y0, y);
+      box.x1 = std::max(box.x1, x + 1);
+      box.y1 = std::max(box.y1, y + 1);
+    }
+  }
+  // MNIST has the middle of the mass up to a pixel below and right of the picture's.
+  const auto in_middle = [&](double sum) { return std::abs(sum / mass - (kSide + 1) / 2.0) <= 1.5; };
+  if (area > 0.5 * kSide * kSide || std::abs(box.side() - kDigit) > 3 || soft < 0.15 * area ||
+      !in_middle(sum_y) || !in_middle(sum_x)) {
+    return std::nullopt;
+  }
+  std::vector<uint8_t> pixels;
+  for (float v : grey.v) pixels.push_back(static_cast<uint8_t>(std::lround(v * 255)));
   return pixels;
 }
 
@@ -276,7 +312,9 @@ DigitView see_digit(const Image& image) {
     return view;
   }
   Piece whole = choice->whole;
-  view.pixels = centred(redrawn(cut_out(ink, labels, *choice, whole)));
+  std::optional<std::vector<uint8_t>> fitted;
+  if (!ink.dark) fitted = as_it_is(image);
+  view.pixels = fitted ? *fitted : centred(redrawn(cut_out(ink, labels, *choice, whole)));
   const auto original = [&](int64_t v) { return static_cast<int64_t>(static_cast<double>(v) * ink.scale); };
   view.left = original(whole.x0);
   view.top = original(whole.y0);

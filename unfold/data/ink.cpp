@@ -1,8 +1,13 @@
 #include "unfold/data/ink.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <optional>
+#include <utility>
+#include <vector>
+
+#include "unfold/data/ruled_lines.h"
 
 namespace unfold::ink {
 namespace {
@@ -31,37 +36,6 @@ float ground_of(const Image& image) {
   const float median = quantile(visible, 0.5);
   if (high - low > 64) return median;
   return median < 128 ? 255.f : 0.f;
-}
-
-/// The picture in grey, 0 to 1, box-averaged so that no side is longer than kSide.
-Plane grey(const Image& image, int64_t factor) {
-  const int64_t c = image.channels;
-  const bool alpha = c == 2 || c == 4;
-  const float ground = alpha ? ground_of(image) : 0;
-  Plane out((image.width + factor - 1) / factor, (image.height + factor - 1) / factor);
-  std::vector<float> sums(static_cast<size_t>(out.w));
-  for (int64_t oy = 0; oy < out.h; ++oy) {
-    std::fill(sums.begin(), sums.end(), 0.f);
-    const int64_t y1 = std::min((oy + 1) * factor, image.height);
-    for (int64_t y = oy * factor; y < y1; ++y) {
-      const uint8_t* p = image.at(y, 0).data();
-      for (int64_t ox = 0, x = 0; ox < out.w; ++ox) {
-        const int64_t x1 = std::min((ox + 1) * factor, image.width);
-        float sum = 0;
-        for (; x < x1; ++x, p += c) {
-          const float value = luma(p, c);
-          sum += alpha ? ground + (value - ground) * (p[c - 1] / 255.f) : value;
-        }
-        sums[static_cast<size_t>(ox)] += sum;
-      }
-    }
-    for (int64_t ox = 0; ox < out.w; ++ox) {
-      const int64_t x1 = std::min((ox + 1) * factor, image.width);
-      const auto count = static_cast<float>((y1 - oy * factor) * (x1 - ox * factor));
-      out.at(oy, ox) = sums[static_cast<size_t>(ox)] / (count * 255);
-    }
-  }
-  return out;
 }
 
 /// The light on the paper: a quadratic surface over the picture, x and y from -1 to 1.
@@ -177,6 +151,38 @@ Plane without_strokes(const Plane& cells) {
   return window(window(cells, reach, least), reach, largest);
 }
 
+/// The paper of a picture that was drawn, not photographed: nearly all of it is as light or as dark as it
+/// gets, and one of the two is the same everywhere. It is told from the ink by the corners, since a tightly
+/// cut digit may be more than half of its picture. Nothing if there is no such paper.
+std::optional<float> drawn_paper(const Plane& grey) {
+  const auto [low, high] = std::minmax_element(grey.v.begin(), grey.v.end());
+  const float dark = *low, light = *high;
+  if (light - dark < 0.2f) return std::nullopt;
+  constexpr float kSame = 2.5f / 255;  // what a codec may change
+  const float near = 0.15f * (light - dark);
+  struct Group {
+    double same = 0, near = 0, outside = 0;
+  } darker, lighter;
+  for (int64_t y = 0; y < grey.h; ++y) {
+    for (int64_t x = 0; x < grey.w; ++x) {
+      const float v = grey.at(y, x);
+      const double cy = coordinate(y, grey.h), cx = coordinate(x, grey.w);
+      const double far_out = (cy * cy + cx * cx) * (cy * cy + cx * cx);
+      for (auto [group, off] : {std::pair{&darker, v - dark}, std::pair{&lighter, light - v}}) {
+        if (off <= kSame) group->same += 1;
+        if (off > near) continue;
+        group->near += 1;
+        group->outside += far_out;
+      }
+    }
+  }
+  const bool is_light = lighter.outside >= darker.outside;
+  const auto all = static_cast<double>(grey.v.size());
+  if ((is_light ? lighter : darker).same < 0.2 * all) return std::nullopt;
+  if (lighter.near + darker.near < 0.55 * all) return std::nullopt;
+  return is_light ? light : dark;
+}
+
 /// Whether what stands out from its surroundings, squared and summed, is darker than they are.
 bool is_ink_dark(const Plane& cells, bool only_strokes) {
   const int64_t reach = only_strokes ? std::max(cells.w, cells.h) / 8 : 0;
@@ -265,138 +271,36 @@ void measure(Ink& ink) {
   ink.peak = ink.blank ? 0 : quantile(strokes, 0.8);
 }
 
-/// A ruled line: y = at + slope * x (or x = at + slope * y).
-struct Line {
-  bool upright = false;
-  double at = 0, slope = 0;
-  float amount = 0;  // median along it
-};
-
-/// Lines that run through the whole picture, found by summing along all slopes up to 15 degrees.
-std::vector<Line> find_lines(const Plane& amount, float noise, bool upright) {
-  const int64_t along = upright ? amount.h : amount.w, across = upright ? amount.w : amount.h;
-  const auto value = [&](int64_t a, int64_t c) { return upright ? amount.at(a, c) : amount.at(c, a); };
-  // No single dark thing may look like a line: values are capped where faint lines already stand out.
-  const float cap = std::max(4 * noise, 0.06f);
-  std::vector<float> best_profile;
-  double best_score = 0, best_slope = 0;
-  constexpr int kSlopes = 60;
-  for (int s = -kSlopes; s <= kSlopes; ++s) {
-    const double slope = 0.27 * s / kSlopes;
-    const auto rise = static_cast<int64_t>(std::ceil(std::abs(slope) * static_cast<double>(along)));
-    if (rise >= across / 2) continue;
-    // A line is named by where it crosses the middle.
-    std::vector<float> profile(static_cast<size_t>(across), 0.f), count(profile);
-    for (int64_t a = 0; a < along; ++a) {
-      const auto shift = std::llround(slope * (static_cast<double>(a) - static_cast<double>(along) / 2));
-      for (int64_t i = 0; i < across; ++i) {
-        const int64_t c = i + shift;
-        if (c < 0 || c >= across) continue;
-        profile[static_cast<size_t>(i)] += std::clamp(value(a, c), -cap, cap);
-        count[static_cast<size_t>(i)] += 1;
-      }
-    }
-    double score = 0;
-    for (size_t i = 0; i < profile.size(); ++i) {
-      profile[i] = count[i] > 0.6f * static_cast<float>(along) ? profile[i] / (count[i] * cap) : 0.f;
-      score += std::pow(std::max(profile[i], 0.f), 4);
-    }
-    if (score > best_score) {
-      best_score = score;
-      best_slope = slope;
-      best_profile = profile;
-    }
-  }
-  std::vector<Line> lines;
-  const auto n = static_cast<int64_t>(best_profile.size());
-  for (int64_t i = 0; i < n; ++i) {
-    const float v = best_profile[static_cast<size_t>(i)];
-    if (v < 0.5f) continue;
-    bool top = true;  // of its neighbourhood
-    for (int64_t j = std::max<int64_t>(0, i - 4); j <= std::min(n - 1, i + 4); ++j) {
-      const float other = best_profile[static_cast<size_t>(j)];
-      if (other > v || (other == v && j < i)) top = false;
-    }
-    if (!top) continue;
-    Line line{upright, static_cast<double>(i), best_slope, 0};
-    std::vector<float> values;
-    for (int64_t a = 0; a < along; ++a) {
-      const auto c = i + std::llround(best_slope * (static_cast<double>(a) - static_cast<double>(along) / 2));
-      if (c < 0 || c >= across) continue;
-      float most = value(a, c);
-      if (c > 0) most = std::max(most, value(a, c - 1));
-      if (c + 1 < across) most = std::max(most, value(a, c + 1));
-      values.push_back(most);
-    }
-    line.amount = quantile(values, 0.5);
-    // Some of it must be seen nearly everywhere, in both halves, or it is a stroke.
-    if (quantile(values, 0.2) < std::max(0.4f * line.amount, 1.5f * noise)) continue;
-    lines.push_back(line);
-  }
-  return lines;
-}
-
-/// Wipes the lines out, but for where a stroke crosses them: there it is darker, or goes on at both sides.
-void remove_lines(Ink& ink, const std::vector<Line>& lines) {
-  const Plane before = ink.amount;
-  Plane& amount = ink.amount;
-  const auto reach =
-      std::max<int64_t>(2, std::max(amount.w, amount.h) / 128);  // half a line's width, and its blur
-  for (const Line& line : lines) {
-    const int64_t along = line.upright ? amount.h : amount.w, across = line.upright ? amount.w : amount.h;
-    const auto at = [&](const Plane& plane, int64_t a, int64_t c) {
-      c = std::clamp(c, int64_t{0}, across - 1);
-      return line.upright ? plane.at(a, c) : plane.at(c, a);
-    };
-    const float strong = std::max(1.7f * line.amount, line.amount + 4 * ink.noise);
-    for (int64_t a = 0; a < along; ++a) {
-      const auto middle =
-          std::llround(line.at + line.slope * (static_cast<double>(a) - static_cast<double>(along) / 2));
-      float above = 0, below = 0;  // just outside the line, a little to all sides
-      for (int64_t d = -1; d <= 1; ++d) {
-        if (a + d < 0 || a + d >= along) continue;
-        above = std::max(above, at(before, a + d, middle - reach - 1));
-        below = std::max(below, at(before, a + d, middle + reach + 1));
-      }
-      const float through = std::min(above, below);
-      for (int64_t c = middle - reach; c <= middle + reach; ++c) {
-        if (c < 0 || c >= across) continue;
-        float& v = line.upright ? amount.at(a, c) : amount.at(c, a);
-        if (v <= strong) v = std::min(v, std::max(through, 0.f));
-      }
-    }
-  }
-}
-
 }  // namespace
 
-float quantile(std::vector<float>& values, double part) {
-  const auto k = static_cast<std::ptrdiff_t>(part * static_cast<double>(values.size() - 1) + 0.5);
-  std::nth_element(values.begin(), values.begin() + k, values.end());
-  return values[static_cast<size_t>(k)];
-}
-
-Plane resized(const Plane& plane, int64_t w, int64_t h) {
-  // Along x, then the same along y by way of a turned plane.
-  const auto along_x = [](const Plane& in, int64_t width) {
-    Plane out(in.h, width);  // turned
-    const double scale = static_cast<double>(in.w) / static_cast<double>(width);
-    for (int64_t x = 0; x < width; ++x) {
-      const double begin = static_cast<double>(x) * scale;
-      const double end = std::min(begin + scale, static_cast<double>(in.w));
-      const auto first = static_cast<int64_t>(begin);
-      for (int64_t y = 0; y < in.h; ++y) {
-        double sum = 0;
-        for (int64_t i = first; i < in.w && static_cast<double>(i) < end; ++i) {
-          const double from = std::max(begin, static_cast<double>(i));
-          sum += in.at(y, i) * (std::min(end, static_cast<double>(i + 1)) - from);
+Plane grey(const Image& image, int64_t factor) {
+  const int64_t c = image.channels;
+  const bool alpha = c == 2 || c == 4;
+  const float ground = alpha ? ground_of(image) : 0;
+  Plane out((image.width + factor - 1) / factor, (image.height + factor - 1) / factor);
+  std::vector<float> sums(static_cast<size_t>(out.w));
+  for (int64_t oy = 0; oy < out.h; ++oy) {
+    std::fill(sums.begin(), sums.end(), 0.f);
+    const int64_t y1 = std::min((oy + 1) * factor, image.height);
+    for (int64_t y = oy * factor; y < y1; ++y) {
+      const uint8_t* p = image.at(y, 0).data();
+      for (int64_t ox = 0, x = 0; ox < out.w; ++ox) {
+        const int64_t x1 = std::min((ox + 1) * factor, image.width);
+        float sum = 0;
+        for (; x < x1; ++x, p += c) {
+          const float value = luma(p, c);
+          sum += alpha ? ground + (value - ground) * (p[c - 1] / 255.f) : value;
         }
-        out.at(x, y) = static_cast<float>(sum / (end - begin));
+        sums[static_cast<size_t>(ox)] += sum;
       }
     }
-    return out;
-  };
-  return along_x(along_x(plane, w), h);
+    for (int64_t ox = 0; ox < out.w; ++ox) {
+      const int64_t x1 = std::min((ox + 1) * factor, image.width);
+      const auto count = static_cast<float>((y1 - oy * factor) * (x1 - ox * factor));
+      out.at(oy, ox) = sums[static_cast<size_t>(ox)] / (count * 255);
+    }
+  }
+  return out;
 }
 
 Ink see_ink(const Image& image) {
@@ -407,7 +311,8 @@ Ink see_ink(const Image& image) {
   ink.amount = grey(image, factor);
   Plane& amount = ink.amount;
 
-  const Surface light = fit_light(cells_of(amount));
+  const std::optional<float> paper_level = drawn_paper(amount);
+  const Surface light = paper_level ? Surface{{*paper_level}} : fit_light(cells_of(amount));
   Plane rest = amount;
   for (int64_t y = 0; y < amount.h; ++y) {
     for (int64_t x = 0; x < amount.w; ++x) {
@@ -415,7 +320,7 @@ Ink see_ink(const Image& image) {
     }
   }
   // What was drawn has no shadows: there, a broad thing is a stroke.
-  const bool taken = std::max(amount.w, amount.h) >= 48 && !is_flat(rest);
+  const bool taken = !paper_level && std::max(amount.w, amount.h) >= 48 && !is_flat(rest);
   ink.dark = is_ink_dark(cells_of(rest), taken);
   for (size_t i = 0; i < amount.v.size(); ++i) {
     const float far = rest.v[i], paper = std::clamp(amount.v[i] - far, 0.f, 1.f);
@@ -430,7 +335,7 @@ Ink see_ink(const Image& image) {
     // One or two strong lines may be the strokes of a digit that fills the picture.
     std::erase_if(lines, [&](const Line& l) { return lines.size() < 3 && l.amount > 0.6f * ink.peak; });
     if (!lines.empty()) {
-      remove_lines(ink, lines);
+      remove_lines(amount, ink.noise, lines);
       measure(ink);
     }
   }
