@@ -190,10 +190,9 @@ void Plan<T>::walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& wo
   // The kernels' own scratch lies first, the stack behind it.
   T* stack = reinterpret_cast<T*>(reinterpret_cast<std::byte*>(scratch) + kernel_scratch_bytes_);
   int64_t height = 0;
-  const auto merge = [&] {
-    --height;
-    T* to = stack + (height - 1) * level;
-    const T* from = stack + height * level;
+  const auto merge = [&](int64_t top) {  // adds the topmost partial to the one below it
+    T* to = stack + (top - 2) * level;
+    const T* from = stack + (top - 1) * level;
     for (int64_t i = 0; i < size; ++i) to[i] += from[i];
   };
   for (int64_t shard = 0; shard < shards(); ++shard) {
@@ -214,9 +213,9 @@ void Plan<T>::walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& wo
     std::fill(c.dw, c.dw + size, T{0});
     step.kernel->backward_weights(*step.op, c);
     ++height;
-    for (int64_t done = shard + 1; done % 2 == 0; done /= 2) merge();
+    for (int64_t done = shard + 1; done % 2 == 0; done /= 2) merge(height--);
   }
-  while (height > 1) merge();
+  for (; height > 1; --height) merge(height);
   std::copy(stack, stack + rows * row, gradient.slice(step.lowered.weight) + piece.row0 * row);
   if (step.lowered.bias >= 0) {
     std::copy(stack + rows * row, stack + size, gradient.slice(step.lowered.bias) + piece.row0);
