@@ -15,7 +15,8 @@ TEST_CASE("philox gives the published words") {
 }
 
 TEST_CASE("streams are reproducible and independent of one another") {
-  Random a(1, "shuffle", 2), same(1, "shuffle", 2), seed(2, "shuffle", 2), stream(1, "init", 2), epoch(1, "shuffle", 3);
+  Random a(1, "shuffle", 2), same(1, "shuffle", 2), seed(2, "shuffle", 2), stream(1, "init", 2),
+      epoch(1, "shuffle", 3);
   const uint32_t first = a.bits();
   CHECK(first == same.bits());
   CHECK(first != seed.bits());
