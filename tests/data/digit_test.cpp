@@ -10,6 +10,7 @@
 #include "unfold/data/image_file.h"
 #include "unfold/data/strokes.h"
 #include "unfold/error.h"
+#include "unfold/random.h"
 
 using namespace unfold;
 using Verdict = DigitView::Verdict;
@@ -184,6 +185,37 @@ TEST_CASE("a blank page and two digits are said") {
   draw(two, {150, 280, 90, 55, 14}, 30);
   CHECK(see_digit(two).verdict == Verdict::several);
   CHECK_THROWS_AS(see_digit({2, 2, 1, {0}}), Error);
+}
+
+TEST_CASE("a photograph of an empty page is blank, with grain, uneven light, a shadow or ruled lines") {
+  enum class Page { grain, shadow, ruled };
+  for (Page kind : {Page::grain, Page::shadow, Page::ruled}) {
+    for (bool written : {false, true}) {
+      CAPTURE(static_cast<int>(kind));
+      CAPTURE(written);
+      Image image = page(320, 240, 210);
+      if (written) draw(image, {120, 160, 70, 45, 10}, 60);
+      Random dice(7, "page", static_cast<uint64_t>(kind));
+      for (int64_t y = 0; y < 240; ++y) {
+        for (int64_t x = 0; x < 320; ++x) {
+          uint8_t& v = image.pixels[static_cast<size_t>(y * 320 + x)];
+          double light = 0.8 + 0.2 * static_cast<double>(x) / 320;
+          if (kind == Page::shadow)
+            light *= 1 - 0.3 / (1 + std::exp(static_cast<double>(x - 2 * y + 60) / 8));
+          if (kind == Page::ruled && (y - x / 20) % 24 == 0) light *= 0.75;
+          const double grain = 8 * (dice.uniform() + dice.uniform() - 1);
+          v = static_cast<uint8_t>(std::lround(std::clamp(v * light + grain, 0.0, 255.0)));
+        }
+      }
+      const DigitView view = see_digit(image);
+      if (written) {
+        check_zero(view);
+      } else {
+        CHECK(view.verdict == Verdict::blank);
+        CHECK(std::count(view.pixels.begin(), view.pixels.end(), 0) == 28 * 28);
+      }
+    }
+  }
 }
 
 TEST_CASE("our ten pictures of digits are small, and each shows one") {

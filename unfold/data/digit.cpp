@@ -15,7 +15,8 @@ using ink::Ink;
 using ink::Plane;
 
 constexpr int64_t kSide = DigitView::kSide;
-constexpr int64_t kDigit = 20;  // the longer side of a digit of MNIST
+constexpr int64_t kDigit = 20;   // the longer side of a digit of MNIST
+constexpr double kFaint = 0.35;  // mean amount of ink below which a photograph may show something else
 
 /// Pixels that hang together.
 struct Piece {
@@ -27,6 +28,7 @@ struct Piece {
   int64_t w() const { return x1 - x0; }
   int64_t h() const { return y1 - y0; }
   int64_t side() const { return std::max(w(), h()); }
+  double mean() const { return mass / static_cast<double>(area); }
 };
 
 /// All pieces of ink; labels (H, W) says which one a pixel belongs to, -1 for paper.
@@ -67,6 +69,26 @@ std::vector<Piece> find_pieces(const Ink& ink, std::vector<int32_t>& labels) {
   return pieces;
 }
 
+/// Whether a photograph shows this piece at its rim and so faintly that it is a shadow or the rest of a ruled
+/// line rather than a digit.
+bool is_shadow(const Piece& p, const Ink& ink) {
+  return ink.photo && p.at_rim && p.mean() < kFaint;
+}
+
+/// Whether a photograph's piece is hardly more than the paper's grain, or one of many faint ones of all
+/// sizes, as grain and the rests of lines are: then those at least half as large are only a part of all.
+bool is_grain(const Piece& digit, const std::vector<Piece>& pieces, const Ink& ink) {
+  if (!ink.photo || digit.mean() > std::max(kFaint, 7.5 * ink.noise)) return false;
+  double all = 0, large = 0;
+  for (const Piece& p : pieces) {
+    if (is_shadow(p, ink)) continue;
+    all += p.mass;
+    if (2 * p.side() >= digit.side()) large += p.mass;
+  }
+  const double wanted = digit.mean() < 7.5 * ink.noise ? 0.8 : 0.45;
+  return digit.mean() < 5 * ink.noise || large < wanted * all;
+}
+
 /// How much two ranges overlap (negative: how far they are apart).
 int64_t overlap(int64_t a0, int64_t a1, int64_t b0, int64_t b1) {
   return std::min(a1, b1) - std::max(a0, b0);
@@ -79,7 +101,9 @@ struct Choice {
   bool several = false;
 };
 
-std::optional<Choice> choose(const std::vector<Piece>& pieces, const Plane& amount) {
+/// Picks the digit out of the pieces; nothing if none of them can be one.
+std::optional<Choice> choose(const std::vector<Piece>& pieces, const Ink& ink) {
+  const Plane& amount = ink.amount;
   const auto longer = static_cast<double>(std::max(amount.w, amount.h));
   // The digit is the piece with most ink; what hangs on the rim is more likely a shadow or the table.
   const auto score = [&](const Piece& p) {
@@ -90,6 +114,7 @@ std::optional<Choice> choose(const std::vector<Piece>& pieces, const Plane& amou
   size_t main = pieces.size();
   for (size_t i = 0; i < pieces.size(); ++i) {
     if (static_cast<double>(pieces[i].side()) < 0.03 * longer || pieces[i].side() < 3) continue;  // a speck
+    if (is_shadow(pieces[i], ink)) continue;
     if (main == pieces.size() || score(pieces[i]) > score(pieces[main])) main = i;
   }
   if (main == pieces.size()) return std::nullopt;
@@ -131,6 +156,7 @@ std::optional<Choice> choose(const std::vector<Piece>& pieces, const Plane& amou
       choice.several = true;
     }
   }
+  if (is_grain(whole, pieces, ink)) return std::nullopt;
   // No digit is that broad: two that touch, or a word.
   if (static_cast<double>(whole.w()) > 1.9 * static_cast<double>(whole.h())) choice.several = true;
   return choice;
@@ -305,7 +331,7 @@ DigitView see_digit(const Image& image) {
   view.inverted = ink.dark;
   std::vector<int32_t> labels;
   std::optional<Choice> choice;
-  if (!ink.blank) choice = choose(find_pieces(ink, labels), ink.amount);
+  if (!ink.blank) choice = choose(find_pieces(ink, labels), ink);
   if (!choice) {
     view.verdict = DigitView::Verdict::blank;
     view.note = "nothing stands out from the paper";

@@ -320,13 +320,13 @@ Ink see_ink(const Image& image) {
     }
   }
   // What was drawn has no shadows: there, a broad thing is a stroke.
-  const bool taken = !paper_level && std::max(amount.w, amount.h) >= 48 && !is_flat(rest);
-  ink.dark = is_ink_dark(cells_of(rest), taken);
+  ink.photo = !paper_level && std::max(amount.w, amount.h) >= 48 && !is_flat(rest);
+  ink.dark = is_ink_dark(cells_of(rest), ink.photo);
   for (size_t i = 0; i < amount.v.size(); ++i) {
     const float far = rest.v[i], paper = std::clamp(amount.v[i] - far, 0.f, 1.f);
     amount.v[i] = ink.dark ? -far / std::max(paper, 0.1f) : far / std::max(1 - paper, 0.1f);
   }
-  if (taken) remove_broad(amount);
+  if (ink.photo) remove_broad(amount);
   measure(ink);
 
   if (std::max(amount.w, amount.h) >= 64) {

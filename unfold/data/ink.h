@@ -14,6 +14,7 @@ struct Ink {
   float peak = 0;       ///< amount in the middle of the strokes
   bool dark = false;    ///< the ink is darker than the paper
   bool blank = false;   ///< nothing stands out
+  bool photo = false;   ///< the paper has grain and shadows, as a camera sees it
   double scale = 1;     ///< pixels of the picture in one of the plane's
 };
 
