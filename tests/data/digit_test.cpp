@@ -184,6 +184,10 @@ TEST_CASE("a blank page and two digits are said") {
   draw(two, {150, 110, 90, 55, 14}, 30);
   draw(two, {150, 280, 90, 55, 14}, 30);
   CHECK(see_digit(two).verdict == Verdict::several);
+  Image unlike = page(400, 300, 240);  // written with pens as unlike as can be
+  draw(unlike, {150, 110, 90, 55, 24}, 30);
+  draw(unlike, {150, 280, 90, 55, 3}, 30);
+  CHECK(see_digit(unlike).verdict == Verdict::several);
   CHECK_THROWS_AS(see_digit({2, 2, 1, {0}}), Error);
 }
 

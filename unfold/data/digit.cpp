@@ -151,8 +151,10 @@ std::optional<Choice> choose(const std::vector<Piece>& pieces, const Ink& ink) {
   for (size_t i = 0; i < pieces.size(); ++i) {
     const Piece& p = pieces[i];
     if (choice.chosen[i] || p.at_rim) continue;
+    // As black as the digit, or not much less of it: a second one may be written with a much thinner stroke.
+    const bool as_black = p.mean() > 0.6 * whole.mean() && p.mass > 0.04 * whole.mass;
     if (static_cast<double>(p.side()) > 0.5 * static_cast<double>(whole.side()) &&
-        p.mass > 0.2 * whole.mass) {
+        (as_black || p.mass > 0.2 * whole.mass)) {
       choice.several = true;
     }
   }
