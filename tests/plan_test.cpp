@@ -178,6 +178,8 @@ TEST_CASE("each engine runs its own kernels, and UNFOLD_KERNEL forces one") {
   for (const std::string& name : naive) CHECK(name.ends_with("/reference"));
   ::setenv("UNFOLD_KERNEL", "conv2d/reference", 1);
   const auto forced = kernels(Engine::im2col);
+  ::setenv("UNFOLD_KERNEL", "conv2d/nonsense", 1);
+  CHECK_THROWS_AS(kernels(Engine::im2col), Error);
   ::unsetenv("UNFOLD_KERNEL");
   CHECK(forced[0] == "conv2d/reference");
   CHECK(forced[7] == "linear/gemm");

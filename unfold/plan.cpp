@@ -106,6 +106,14 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
     step.saved = node.op->saved_bytes(in);
     steps_.push_back(std::move(step));
   }
+  if (const char* forced = std::getenv("UNFOLD_KERNEL")) {
+    const auto names = kernels();
+    if (std::find(names.begin(), names.end(), forced) == names.end()) {
+      throw Error(ErrorKind::usage, "UNFOLD_KERNEL names no kernel of this network's layers")
+          .got(forced)
+          .hint("unset it, or take a name that 'unfold summary --plan' shows, such as conv2d/reference");
+    }
+  }
   place();
   if (options_.training) cut_gradient();
 }

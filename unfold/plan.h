@@ -56,7 +56,7 @@ struct ImageResult {
 template <class T>
 class Plan {
  public:
-  /// Throws usage if the batch is below 1, or UNFOLD_KERNEL names a kernel that does not exist.
+  /// Throws usage if the batch is below 1, or UNFOLD_KERNEL names a kernel that no layer can take.
   Plan(const Graph& graph, const PlanOptions& options);
 
   int64_t batch() const { return options_.batch; }

@@ -25,7 +25,7 @@ class Shape {
   explicit Shape(std::span<const int64_t> sizes);
 
   int rank() const { return rank_; }
-  int64_t operator[](int axis) const { return sizes_[axis]; }
+  int64_t operator[](int axis) const { return sizes_[static_cast<size_t>(axis)]; }
   int64_t elements() const;  ///< product of the sizes; 1 for rank 0
   std::span<const int64_t> sizes() const { return {sizes_.data(), static_cast<size_t>(rank_)}; }
   /// The same sizes behind one more outer axis: (C, H, W) with n = 100 gives (100, C, H, W).

@@ -96,7 +96,7 @@ class Tensor {
   const Shape& shape() const { return shape_; }
   int64_t elements() const { return shape_.elements(); }
   size_t bytes() const { return static_cast<size_t>(elements()) * dtype_size(dtype_); }
-  int64_t stride(int axis) const { return strides_[axis]; }
+  int64_t stride(int axis) const { return strides_[static_cast<size_t>(axis)]; }
   bool contiguous() const;
 
   /// The first element; throws usage if T is not the dtype.
