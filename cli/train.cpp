@@ -80,7 +80,7 @@ class Run {
                    .colour = colour(options.json ? 2 : 1),
                    .width = [fd = options.json ? 2 : 1] { return interactive(fd) ? terminal_width() : 0; },
                    .clock = {}}) {
-    say("unfold " + std::string(version_text().substr(0, version_text().find('\n'))));
+    say(version_text().substr(0, version_text().find('\n')));
     if (o_.resume.empty()) {
       begin();
     } else {
@@ -91,16 +91,21 @@ class Run {
   int train() {
     std::signal(SIGINT, on_signal);
     std::signal(SIGTERM, on_signal);
+    try {
+      return run_epochs();
+    } catch (const Error& e) {
+      progress_.erase();
+      if (e.kind() == ErrorKind::diverged) folder_->log("diverged", {{"what", e.what()}});
+      throw;
+    }
+  }
+
+ private:
+  int run_epochs() {
     const int64_t epochs = trainer_->recipe().epochs;
     while (trainer_->position().epoch < epochs && !out_of_patience()) {
       while (!trainer_->epoch_done()) {
-        try {
-          trainer_->step();
-        } catch (const Error& e) {
-          progress_.erase();
-          if (e.kind() == ErrorKind::diverged) folder_->log("diverged", {{"what", e.what()}});
-          throw;
-        }
+        trainer_->step();
         show();
         if (stop_signal) return interrupted();
         const Position& at = trainer_->position();
@@ -117,7 +122,6 @@ class Run {
     return report();
   }
 
- private:
   static ProgressMode mode(const Options& o, const Global& global) {
     const auto named = progress_mode(o.progress);
     if (!named) throw unknown_name("progress mode", o.progress, {"auto", "bar", "plain", "none"});
@@ -138,16 +142,24 @@ class Run {
     }
     const Recipe recipe = recipe_of(o_);
     state_.data = o_.data.empty() ? "mnist" : o_.data;
-    if (std::filesystem::is_directory(state_.data))
-      state_.data = std::filesystem::absolute(state_.data).string();
+    const std::vector<std::string> names = dataset_names();
+    const bool named = std::find(names.begin(), names.end(), state_.data) != names.end();
+    if (!named && std::filesystem::is_directory(state_.data))
+      state_.data = std::filesystem::absolute(state_.data).string();  // --resume may be called elsewhere
     state_.patience = o_.patience;
     state_.save_every = o_.save_every;
     folder_ = RunFolder::create(o_.out, o_.model, o_.force);  // said before anything is downloaded or trained
-    data_ = load_data(state_.data, global_);
-    model_ = make_model(o_.model, recipe.seed);
-    model_.classes = data_.train.classes;
-    model_.trained_on = data_.train.name;
-    start(recipe);
+    try {
+      data_ = load_data(state_.data, global_);
+      model_ = make_model(o_.model, recipe.seed);
+      model_.classes = data_.train.classes;
+      model_.trained_on = data_.train.name;
+      start(recipe);
+    } catch (const Error&) {
+      folder_->abandon();
+      throw;
+    }
+    folder_->clear();  // only now: an earlier run there outlives a new one that cannot begin
     folder_->write_config(model_.name, trainer_->recipe(), state_, environment());
     folder_->log("start", {{"model", model_.name}, {"data", model_.trained_on}});
     save();  // from here on there is something to resume
@@ -225,6 +237,7 @@ class Run {
   }
 
   void finish_epoch() {
+    trainer_->require_finite();  // else a model would be saved that cannot be loaded
     const EpochRow row = trainer_->finish_epoch();
     const bool best = better(row);
     if (best) state_.best_epoch = row.epoch;
@@ -373,12 +386,18 @@ void add_train(CLI::App& app, Global& global) {
   c->add_option("--patience", o->patience,
                 "Stop after this many epochs without a better validation; 0: never")
       ->check(CLI::NonNegativeNumber);
-  CLI::Option* out = c->add_option("--out", o->out, "Run folder; default runs/MODEL-N");
+  c->add_option("--out", o->out, "Run folder; default runs/MODEL-N");
   c->add_flag("--force", o->force, "Replace the run in a folder that is not empty");
-  c->add_option("--resume", o->resume, "Go on with the run in this folder, to the same bits")->excludes(out);
   c->add_option("--save-every", o->save_every,
                 "Steps between checkpoints; default: each epoch and every 10 s")
       ->check(CLI::NonNegativeNumber);
+  CLI::Option* resume = c->add_option(
+      "--resume", o->resume, "Go on with the run in this folder, to the same bits; its settings are kept");
+  for (CLI::Option* option : c->get_options()) {  // what would be ignored is refused
+    const std::string name = option->get_name();
+    if (option != resume && name != "--help" && name != "--epochs" && name != "--threads")
+      resume->excludes(option);
+  }
   c->add_option("--progress", o->progress, "auto, bar, plain or none");
   c->add_flag("--json", o->json, "One JSON object on stdout when done; text on stderr");
   c->footer(

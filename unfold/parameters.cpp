@@ -6,9 +6,17 @@
 #include "unfold/random.h"
 
 namespace unfold {
+namespace {
+
+constexpr int64_t kMaxElements = int64_t{1} << 40;  // of a network; keeps every sum far from overflow
+
+}  // namespace
 
 int ParameterTable::add(std::string name, const Shape& shape, int64_t fan_in) {
   if (find(name) >= 0) throw Error(ErrorKind::usage, "two parameters share a name").got(name);
+  if (shape.elements() > kMaxElements - end_) {
+    throw Error(ErrorKind::usage, "too many parameters").where(name).got(shape.text());
+  }
   slices_.push_back({std::move(name), shape, fan_in, end_});
   end_ += (shape.elements() + 15) / 16 * 16;
   return static_cast<int>(slices_.size()) - 1;

@@ -23,7 +23,8 @@ struct ParameterSlice {
 /// The slices of a network's parameters: names, shapes, places. Shared by the parameters and their twins.
 class ParameterTable {
  public:
-  /// Appends a slice and returns its index. Throws usage if the name is taken.
+  /// Appends a slice and returns its index. Throws usage if the name is taken or the network
+  /// becomes too large for any machine.
   int add(std::string name, const Shape& shape, int64_t fan_in);
   std::span<const ParameterSlice> slices() const { return slices_; }
   const ParameterSlice& operator[](int index) const { return slices_[static_cast<size_t>(index)]; }

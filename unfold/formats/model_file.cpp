@@ -12,7 +12,6 @@ using Json = nlohmann::json;
 constexpr const char* kFormatKey = "unfold.format";
 constexpr const char* kModelKey = "unfold.model";
 constexpr const char* kFormat = "1";
-constexpr int64_t kMaxParameters = int64_t{1} << 31;
 
 std::string_view fit_name(Preprocessing::Fit fit) {
   return fit == Preprocessing::Fit::pad ? "pad" : "bilinear";
@@ -25,10 +24,14 @@ Graph graph_from(const Json& json) {
   for (const Json& layer : json.at("layers")) {
     std::vector<ValueId> inputs;
     for (const Json& input : layer.at("inputs")) inputs.push_back(values.at(input.get<size_t>()));
-    values.push_back(
-        graph.add(layer.at("name").get<std::string>(),
-                  make_op(layer.at("type").get<std::string>(), layer.at("attributes").get<Attributes>()),
-                  std::move(inputs)));
+    const auto name = layer.at("name").get<std::string>(), type = layer.at("type").get<std::string>();
+    std::shared_ptr<const Op> op;
+    try {
+      op = make_op(type, layer.at("attributes").get<Attributes>());
+    } catch (const Error& e) {  // graph.add names the layer itself
+      throw Error(ErrorKind::model, e.what()).where(name).hint(e.hint());
+    }
+    values.push_back(graph.add(name, std::move(op), std::move(inputs)));
   }
   return graph;
 }
@@ -78,7 +81,7 @@ std::string describe_model(const Model& model) {
   return json.dump();
 }
 
-Model model_from_description(std::string_view text, std::string_view where) {
+Model model_from_description(std::string_view text, std::string_view where, int64_t parameters) {
   Model model;
   try {
     const Json json = Json::parse(text);
@@ -102,8 +105,11 @@ Model model_from_description(std::string_view text, std::string_view where) {
                            p.at("std").get<double>(),
                            picture == "digit"};
     const auto table = model.graph.parameter_table();
-    if (table->buffer_elements() > kMaxParameters)
-      throw Error(ErrorKind::model, "the network has too many parameters");
+    if (table->count() > parameters) {
+      throw Error(ErrorKind::model, "the file has too few weights for its network")
+          .wanted(std::to_string(table->count()))
+          .got(std::to_string(parameters));
+    }
     model.parameters = Parameters<float>(table);
     model.check();
   } catch (const Error& e) {
@@ -158,7 +164,7 @@ void save_model(const std::filesystem::path& path, const Model& model) {
 
 LoadedModel parse_model(const SafetensorsFile& file, std::string_view where) {
   LoadedModel loaded;
-  const Seal found = check_seal(file, where);
+  check_seal(file, where);  // a file of ours without its checksum is refused there
   const auto description = file.metadata.find(kModelKey);
   if (description != file.metadata.end()) {
     const auto format = file.metadata.find(kFormatKey);
@@ -168,14 +174,13 @@ LoadedModel parse_model(const SafetensorsFile& file, std::string_view where) {
           .wanted(kFormat)
           .got(format == file.metadata.end() ? "none" : format->second);
     }
-    loaded.model = model_from_description(description->second, where);
+    loaded.model = model_from_description(description->second, where, file.elements());
     if (file.tensors.size() != loaded.model.parameters.table().slices().size()) {
       throw Error(ErrorKind::model, "the file has other tensors than its network")
           .where(where)
           .wanted(std::to_string(loaded.model.parameters.table().slices().size()))
           .got(std::to_string(file.tensors.size()));
     }
-    if (found == Seal::absent) loaded.note = "the file has no checksum: damage would go unnoticed";
   } else {
     if (!known_network(file, loaded.model)) {
       throw Error(ErrorKind::model,

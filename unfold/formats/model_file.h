@@ -34,8 +34,9 @@ void add_tensors(SafetensorsFile& file, const Parameters<float>& parameters, con
 void read_tensors(const SafetensorsFile& file, Parameters<float>& parameters, const std::string& prefix,
                   std::string_view where);
 
-/// Everything of a model but its weights, as JSON text, and back (with zero weights).
+/// Everything of a model but its weights, as JSON text, and back (with zero weights). Throws model for a
+/// description that cannot be, or of more than `parameters` parameters (said before they are allocated).
 std::string describe_model(const Model& model);
-Model model_from_description(std::string_view json, std::string_view where);
+Model model_from_description(std::string_view json, std::string_view where, int64_t parameters);
 
 }  // namespace unfold

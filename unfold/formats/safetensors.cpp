@@ -257,6 +257,12 @@ const Tensor* SafetensorsFile::find(std::string_view name) const {
   return found == tensors.end() ? nullptr : &found->second;
 }
 
+int64_t SafetensorsFile::elements() const {
+  int64_t total = 0;
+  for (const auto& [name, tensor] : tensors) total += tensor.elements();
+  return total;
+}
+
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, std::string_view where) {
   const auto bad = [&](std::string_view what) {
     return Error(ErrorKind::model, what).where(where).hint(kDamaged);

@@ -22,6 +22,8 @@ struct SafetensorsFile {
 
   /// The tensor of that name, or nullptr.
   const Tensor* find(std::string_view name) const;
+  /// Of all tensors together.
+  int64_t elements() const;
 };
 
 /// Reads a whole file held in memory; the tensors own copies of their elements. `where` names the source in

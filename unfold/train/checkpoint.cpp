@@ -54,6 +54,7 @@ std::string recipe_json(const Recipe& recipe, int indent) {
 }
 
 void save_checkpoint(const std::filesystem::path& path, Trainer& trainer, const RunState& state) {
+  trainer.require_finite();
   const Position& at = trainer.position();
   const Json json = {{"recipe", to_json(trainer.recipe())},
                      {"position",
@@ -91,7 +92,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
         .hint("give the folder of a run to --resume");
   }
   Checkpoint c;
-  c.model = model_from_description(model->second, where);
+  c.model = model_from_description(model->second, where, file.elements());
   try {
     const Json json = Json::parse(text->second);
     c.recipe = recipe_from(json.at("recipe"));

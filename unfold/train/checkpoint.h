@@ -20,7 +20,7 @@ struct RunState {
 };
 
 /// Replaces the file in one step. Holds parameters, optimizer state and steps, position, recipe, numerics
-/// key, state.
+/// key, state. Throws diverged, leaving the old file, if any of it is NaN or infinite.
 void save_checkpoint(const std::filesystem::path& path, Trainer& trainer, const RunState& state);
 
 /// What is in a checkpoint before a trainer exists for it.

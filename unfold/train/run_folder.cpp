@@ -32,27 +32,38 @@ std::string now() {
 
 RunFolder RunFolder::create(const fs::path& out, const std::string& name, bool force) {
   fs::path path = out;
+  std::error_code code;
+  bool made = false;
+  if (out.empty()) fs::create_directories("runs", code);
   for (int n = 1; path.empty(); ++n) {
     const fs::path candidate = fs::path("runs") / (name + "-" + std::to_string(n));
-    if (!fs::exists(candidate)) path = candidate;
+    // Made by us, not just seen to be missing: two runs that start together get a folder each.
+    made = fs::create_directory(candidate, code);
+    if (made || code) path = candidate;
   }
-  std::error_code code;
   if (fs::exists(path, code) && !fs::is_directory(path, code)) {
     throw Error(ErrorKind::usage, "the run folder is a file")
         .where(path.string())
         .hint("choose another with --out");
   }
-  if (fs::is_directory(path, code) && !fs::is_empty(path, code)) {
-    if (!force) {
-      throw Error(ErrorKind::usage, "the run folder is not empty")
-          .where(path.string())
-          .hint("go on with --resume " + path.string() +
-                ", choose another --out, or replace it with --force");
-    }
-    for (const char* file : kFiles) fs::remove(path / file, code);
+  if (fs::is_directory(path, code) && !fs::is_empty(path, code) && !force) {
+    throw Error(ErrorKind::usage, "the run folder is not empty")
+        .where(path.string())
+        .hint("go on with --resume " + path.string() + ", choose another --out, or replace it with --force");
   }
+  made = made || !fs::exists(path, code);
   require_writable(path);
-  return RunFolder(path);
+  return RunFolder(path, made);
+}
+
+void RunFolder::clear() const {
+  std::error_code code;
+  for (const char* file : kFiles) fs::remove(path_ / file, code);
+}
+
+void RunFolder::abandon() const {
+  std::error_code code;
+  if (made_) fs::remove(path_, code);  // fails, as it should, if something is in it
 }
 
 RunFolder RunFolder::open(const fs::path& folder) {

@@ -18,15 +18,20 @@ namespace unfold {
 
 class RunFolder {
  public:
-  /// A new run in `out`, made if missing; if `out` is empty, in the next free runs/NAME-N. Throws usage if
-  /// the folder is not empty, unless `force`: then the files of the run that was there are removed. Throws
-  /// runtime if files cannot be written there.
+  /// A folder for a new run: `out`, made if missing; if `out` is empty, the next free runs/NAME-N. Throws
+  /// usage if the folder is not empty, unless `force`. Throws runtime if files cannot be written there. What
+  /// is in it stays until clear().
   static RunFolder create(const std::filesystem::path& out, const std::string& name, bool force);
   /// An existing run. Throws data if there is no checkpoint in it.
   static RunFolder open(const std::filesystem::path& folder);
   /// The folder under `runs` whose model was written last. Throws model, saying how to get one, if there is
   /// none.
   static RunFolder newest(const std::filesystem::path& runs = "runs");
+
+  /// Removes the files of a run from the folder: a new one begins.
+  void clear() const;
+  /// Removes the folder if create() made it and nothing is in it: the run did not come to begin.
+  void abandon() const;
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path best() const { return path_ / "best.safetensors"; }
@@ -42,8 +47,9 @@ class RunFolder {
   void write_metrics(const RunState& state) const;
 
  private:
-  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  explicit RunFolder(std::filesystem::path path, bool made = false) : path_(std::move(path)), made_(made) {}
   std::filesystem::path path_;
+  bool made_;
 };
 
 }  // namespace unfold

@@ -222,6 +222,21 @@ void Trainer::diverged(int64_t batch, Fill<float> fill) {
       .hint("use a smaller --lr; the last checkpoint still holds good weights");
 }
 
+void Trainer::require_finite() {
+  const auto check = [&](const Parameters<float>& values, const char* what) {
+    const std::string tensor = first_not_finite(values);
+    if (tensor.empty()) return;
+    throw Error(ErrorKind::diverged, std::string("NaN or infinity in ") + what + tensor)
+        .where("step " + std::to_string(position_.epoch * steps_per_epoch() + position_.step - 1))
+        .hint("use a smaller --lr; the last checkpoint still holds good weights");
+  };
+  check(model_.parameters, "");
+  check(optimizer_.first_moment(), "the first moment of ");
+  if (recipe_.optimizer.kind == OptimizerOptions::Kind::adam) {
+    check(optimizer_.second_moment(), "the second moment of ");
+  }
+}
+
 EpochRow Trainer::finish_epoch() {
   EpochRow row;
   row.epoch = position_.epoch + 1;

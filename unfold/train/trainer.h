@@ -73,6 +73,9 @@ class Trainer {
   /// Runs the running epoch's next step. Throws diverged, naming layer, tensor and step, when the loss or a
   /// gradient is NaN or infinite; the parameters are then still those before the step.
   void step();
+  /// Throws diverged, naming the tensor and the step, if a parameter or the optimizer's state is NaN or
+  /// infinite: the last update was too large.
+  void require_finite();
   bool epoch_done() const { return position_.step == steps_per_epoch(); }
   /// Closes the finished epoch: evaluates the validation images, moves on to the next epoch, returns its row.
   EpochRow finish_epoch();
