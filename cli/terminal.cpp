@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 namespace unfold::cli {
@@ -25,7 +26,8 @@ bool utf8_terminal() {
 
 int terminal_width() {
   constexpr long kLeast = 20, kDefault = 80, kMost = 10000;
-  if (const long columns = std::strtol(environment("COLUMNS").data(), nullptr, 10); columns > 0) {
+  if (const long columns = std::strtol(std::string(environment("COLUMNS")).c_str(), nullptr, 10);
+      columns > 0) {
     return static_cast<int>(std::clamp(columns, kLeast, kMost));
   }
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {

@@ -128,7 +128,7 @@ void draw(const PenPoint& a, const PenPoint& b, float radius, float soft,
       const float t = std::clamp((px * dx + py * dy) / square, 0.0f, 1.0f);
       const float ex = px - t * dx, ey = py - t * dy;
       const float distance = std::sqrt(ex * ex + ey * ey);
-      float& pixel = ink[static_cast<size_t>(y * kSide + x)];
+      float& pixel = ink[static_cast<size_t>(y) * static_cast<size_t>(kSide) + static_cast<size_t>(x)];
       pixel = std::max(pixel, std::clamp((radius - distance) / soft + 0.5f, 0.0f, 1.0f));
     }
   }
