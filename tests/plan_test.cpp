@@ -15,10 +15,19 @@
 
 using namespace unfold;
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNFOLD_NO_COUNT  // the sanitizer brings its own operator new
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define UNFOLD_NO_COUNT
+#endif
+
 // Every allocation of this process is counted: a training step must not make any.
 namespace {
 std::atomic<long> allocations{0};
 }
+#ifndef UNFOLD_NO_COUNT
 void* operator new(std::size_t size) {
   ++allocations;
   if (void* p = std::malloc(size ? size : 1)) return p;
@@ -38,6 +47,7 @@ void operator delete(void* p, std::size_t) noexcept {
 void operator delete(void* p, std::align_val_t) noexcept {
   std::free(p);
 }
+#endif
 
 namespace {
 
