@@ -1,4 +1,5 @@
-// What a program needs of unfold::core: Highway, zlib and threads, nothing else. Links the kernels and the IDX reader.
+// What a program needs of unfold::core: Highway, zlib and threads, nothing else. Links the kernels and the
+// IDX reader.
 #include <cstdio>
 #include <vector>
 

@@ -1,4 +1,5 @@
-// What a program needs of unfold::unfold: all parts. A picture goes through PNG, a tensor through safetensors.
+// What a program needs of unfold::unfold: all parts. A picture goes through PNG, a tensor through
+// safetensors.
 #include <cstdio>
 
 #include "unfold/data/image_file.h"

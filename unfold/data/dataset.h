@@ -1,4 +1,5 @@
-// A labelled set of images, whole in memory as bytes: what every data source yields and every batch is cut from.
+// A labelled set of images, whole in memory as bytes: what every data source yields and every batch is cut
+// from.
 #pragma once
 
 #include <cstdint>

@@ -167,8 +167,8 @@ namespace unfold {
 HWY_EXPORT(Product);
 HWY_EXPORT(Target);
 
-// A packed panel is two vectors wide. 16 floats are the widest vector of any target that may be chosen at run time;
-// HWY_MAX_BYTES would be the baseline target's here.
+// A packed panel is two vectors wide. 16 floats are the widest vector of any target that may be chosen at run
+// time; HWY_MAX_BYTES would be the baseline target's here.
 int64_t gemm_scratch(int64_t k) {
   return std::max<int64_t>(k, 1) * 2 * 16;
 }
