@@ -112,7 +112,7 @@ Tensor as_double(const Tensor& tensor) {
 }
 
 Tensor read_images(const std::string& path) {
-  const Tensor t = read_npy(path);
+  Tensor t = read_npy(path);
   check_size(t.elements(), "the input");
   switch (t.dtype()) {
     case Dtype::f32:
