@@ -127,7 +127,7 @@ std::chrono::microseconds moment(Random& random) {
 TEST_CASE("interrupted at random moments: saved, code 130, and resumed to the same bits") {
   Random random(1, "interrupt");
   int stopped = 0;
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 4 || (stopped < 2 && i < 30); ++i) {
     const fs::path folder = reference().folder / ("int" + std::to_string(i));
     const int signal = i % 2 ? SIGTERM : SIGINT;
     const int code =
@@ -143,13 +143,15 @@ TEST_CASE("interrupted at random moments: saved, code 130, and resumed to the sa
     CHECK(contains(r.out, "resumed " + folder.string()));
     check_same_end(folder);
   }
-  CHECK(stopped >= 1);
+  CHECK(stopped >= 2);
 }
 
 TEST_CASE("killed at random moments, some of them while it resumes: the same bits") {
   Random random(2, "kill");
   int killed = 0;
-  for (int i = 0; i < 8; ++i) {
+  // A run may be over before its moment comes, on a machine whose speed changes: go on until enough kills
+  // struck.
+  for (int i = 0; killed < 15 && i < 60; ++i) {
     const fs::path folder = reference().folder / ("kill" + std::to_string(i));
     for (int k = 0; k < 2; ++k) {  // the second time the resumed run is killed
       const auto arguments =
@@ -165,7 +167,7 @@ TEST_CASE("killed at random moments, some of them while it resumes: the same bit
     CHECK(r.code == 0);
     check_same_end(folder);
   }
-  CHECK(killed >= 8);
+  CHECK(killed >= 15);
 }
 
 TEST_CASE("killed inside the writing of a checkpoint: at most one interval is repeated") {

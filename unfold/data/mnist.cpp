@@ -187,7 +187,7 @@ class Fetch {
       if (continued) {  // an earlier run may have ended between the last byte and the check
         if (auto raw = unpack(file, read_file(part, ErrorKind::data, limit))) return keep(file, *raw), "";
       }
-      const std::string why = download(url, part, {limit, sources_.stall_seconds}, [&](uint64_t bytes) {
+      std::string why = download(url, part, {limit, sources_.stall_seconds}, [&](uint64_t bytes) {
         if (log_.bytes) log_.bytes(packed_done_ + bytes, std::max(total, packed_done_ + bytes));
       });
       if (!why.empty()) return why;
