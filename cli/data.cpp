@@ -15,7 +15,7 @@
 namespace unfold::cli {
 namespace {
 
-struct Options {
+struct DataFlags {
   std::string name, out;
   bool json = false;
 };
@@ -51,7 +51,7 @@ void print(const DatasetPair& data, const std::string& directory) {
   std::cout << table_text(table, terminal_width());
 }
 
-int run(const Options& options, const Global& global) {
+int run_data(const DataFlags& options, const Global& global) {
   const DatasetPair data = load_data(options.name, global);
   std::string directory = dataset_directory(options.name).string();
   if (!options.out.empty()) {
@@ -77,7 +77,7 @@ int run(const Options& options, const Global& global) {
 }  // namespace
 
 void add_data(CLI::App& app, Global& global) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DataFlags>();
   CLI::App* command = app.add_subcommand("data", "Get a data set, check it, and say what is in it");
   command
       ->add_option("name", options->name,
@@ -91,7 +91,7 @@ void add_data(CLI::App& app, Global& global) {
       "  unfold data mnist                     fetch it, or check what is there\n"
       "  unfold data strokes --out my/strokes  the drawn digits as files\n"
       "  unfold data ~/my-digits --json        what is in a folder");
-  on_run(command, global, [options, &global] { return run(*options, global); });
+  on_run(command, global, [options, &global] { return run_data(*options, global); });
 }
 
 }  // namespace unfold::cli

@@ -32,7 +32,7 @@ struct Finding {
   Json value;
 };
 
-struct Report {
+struct Findings {
   std::vector<Finding> findings;
   std::vector<std::string> warnings;
 
@@ -79,7 +79,7 @@ std::string join(const std::vector<std::string>& words) {
   return line;
 }
 
-void examine_build(Report& report) {
+void examine_build(Findings& report) {
   const BuildInfo build = build_info();
   report.add("version", build.version);
   report.add("revision", build.revision.empty() ? "unknown" : build.revision);
@@ -100,7 +100,7 @@ void examine_build(Report& report) {
   }
 }
 
-void examine_machine(Report& report) {
+void examine_machine(Findings& report) {
   report.add("cpu", cpu_name());
   const long online = sysconf(_SC_NPROCESSORS_ONLN);
   const int threads = default_threads();
@@ -124,7 +124,7 @@ bool has_mnist(const fs::path& directory) {
   });
 }
 
-void examine_data(Report& report) {
+void examine_data(Findings& report) {
   try {
     const fs::path cache = cache_directory("mnist");
     const bool there = has_mnist(cache);
@@ -143,14 +143,14 @@ void examine_data(Report& report) {
   }
 }
 
-void examine_tools(Report& report) {
+void examine_tools(Findings& report) {
   for (const char* program : {"curl", "npm"}) {
     const std::string path = find_program(program);
     report.add(program, path.empty() ? "not found" : path, path.empty() ? Json() : Json(path));
   }
 }
 
-void examine_terminal(Report& report) {
+void examine_terminal(Findings& report) {
   const std::string width = std::to_string(terminal_width()) + " columns";
   const bool drawn = interactive(STDOUT_FILENO), coloured = colour(STDOUT_FILENO);
   report.add("terminal",
@@ -162,8 +162,8 @@ void examine_terminal(Report& report) {
               {"colour", coloured}});
 }
 
-int run(bool json) {
-  Report report;
+int run_doctor(bool json) {
+  Findings report;
   examine_build(report);
   examine_machine(report);
   examine_data(report);
@@ -195,7 +195,7 @@ void add_doctor(CLI::App& app, Global& global) {
   CLI::App* command = app.add_subcommand("doctor", "What this machine and this build can do");
   command->add_flag("--json", *json, "One JSON object on stdout");
   command->footer("Examples:\n  unfold doctor\n  unfold doctor --json");
-  on_run(command, global, [json] { return run(*json); });
+  on_run(command, global, [json] { return run_doctor(*json); });
 }
 
 }  // namespace unfold::cli

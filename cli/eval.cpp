@@ -7,13 +7,13 @@
 namespace unfold::cli {
 namespace {
 
-struct Options {
+struct EvalFlags {
   std::string model, data;
   bool json = false;
   MachineOptions machine;
 };
 
-int run(const Options& o, const Global& global) {
+int run_eval(const EvalFlags& o, const Global& global) {
   const Engine engine = o.machine.resolved_engine();
   std::filesystem::path file;
   const Model model = open_model(o.model, global, &file);
@@ -55,7 +55,7 @@ int run(const Options& o, const Global& global) {
 }  // namespace
 
 void add_eval(CLI::App& app, Global& global) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<EvalFlags>();
   CLI::App* c = app.add_subcommand("eval", "Accuracy and loss of a model on test data, class by class");
   c->add_option("MODEL", o->model, "Model file or run folder; default: the newest run");
   c->add_option("--data", o->data, "Data set; default: what the model was trained on");
@@ -64,7 +64,7 @@ void add_eval(CLI::App& app, Global& global) {
   c->footer(
       "Examples:\n  unfold eval\n  unfold eval runs/lenet5-1 --json\n  unfold eval model.safetensors --data "
       "mnist");
-  on_run(c, global, [o, &global] { return run(*o, global); });
+  on_run(c, global, [o, &global] { return run_eval(*o, global); });
 }
 
 }  // namespace unfold::cli

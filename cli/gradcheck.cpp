@@ -10,14 +10,14 @@
 namespace unfold::cli {
 namespace {
 
-struct Options {
+struct GradcheckFlags {
   std::string model = "lenet5";
   GradcheckOptions check{.seed = 0, .batch = 2, .samples = 40, .step = 1e-3, .cross_entropy = true};
   double tolerance = 1e-6;
   bool json = false;
 };
 
-int run(const Options& o, const Global& global) {
+int run_gradcheck(const GradcheckFlags& o, const Global& global) {
   const bool named = std::find(model_names().begin(), model_names().end(), o.model) != model_names().end();
   if (!named && !std::filesystem::exists(o.model)) {
     throw unknown_name("model", o.model, {model_names().begin(), model_names().end()});
@@ -60,7 +60,7 @@ int run(const Options& o, const Global& global) {
 }  // namespace
 
 void add_gradcheck(CLI::App& app, Global& global) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<GradcheckFlags>();
   CLI::App* c =
       app.add_subcommand("gradcheck", "Check every gradient of a network against central differences");
   c->add_option("MODEL", o->model, "lenet5 (default), lenet5-article, a model file or a run folder");
@@ -72,7 +72,7 @@ void add_gradcheck(CLI::App& app, Global& global) {
       ->check(CLI::PositiveNumber);
   c->add_flag("--json", o->json, "JSON on stdout");
   c->footer("Examples:\n  unfold gradcheck\n  unfold gradcheck lenet5 --samples 0 --batch 1");
-  on_run(c, global, [o, &global] { return run(*o, global); });
+  on_run(c, global, [o, &global] { return run_gradcheck(*o, global); });
 }
 
 }  // namespace unfold::cli

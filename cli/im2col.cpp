@@ -25,7 +25,7 @@ using Json = nlohmann::ordered_json;
 
 const std::vector<std::string> kParts = {"indices", "columns", "fold", "overlap"};
 
-struct Options {
+struct Im2colFlags {
   std::string shape, kernel = "2", stride = "1", pad = "0", dilation = "1", input;
   std::vector<std::string> show;
   bool json = false;
@@ -56,7 +56,7 @@ std::vector<int64_t> numbers(const std::string& text, const char* option, size_t
   return values;
 }
 
-Window2d window_of(const Options& options) {
+Window2d window_of(const Im2colFlags& options) {
   constexpr const char* kWanted = "one number as 2, or height and width as 2x3";
   const auto pair = [&](const std::string& text, const char* option) {
     std::vector<int64_t> values = numbers(text, option, 1, 2, kWanted);
@@ -135,7 +135,7 @@ Tensor read_images(const std::string& path) {
 }
 
 /// The input: the file, or 0, 1, 2, ... so that every number on the screen says which pixel it is.
-Tensor images_of(const Options& options) {
+Tensor images_of(const Im2colFlags& options) {
   std::vector<int64_t> sizes{1, 3, 4, 4};
   if (!options.shape.empty()) {
     sizes = numbers(options.shape, "--shape", 2, 4, "sizes as 1x3x4x4 (N, C, H, W)");
@@ -205,7 +205,7 @@ Json array(const Tensor& tensor) {
           {"values", nested(tensor)}};
 }
 
-void print_json(const Options& options, const Views& v) {
+void print_json(const Im2colFlags& options, const Views& v) {
   const Window2d& k = v.s.window;
   Json out;
   out["window"] = {{"kernel", {k.kernel_h, k.kernel_w}},
@@ -234,7 +234,7 @@ std::string triple(int64_t a, int64_t b, int64_t c) {
 /// Prints the views one after the other, each under a line that says what it is.
 class Screen {
  public:
-  Screen(const Options& options, const Views& views, bool explain)
+  Screen(const Im2colFlags& options, const Views& views, bool explain)
       : options_(options), v_(views), explain_(explain), width_(terminal_width()) {}
 
   void print() const {
@@ -337,13 +337,13 @@ class Screen {
     print_plane(v_.overlap.data<double>());
   }
 
-  const Options& options_;
+  const Im2colFlags& options_;
   const Views& v_;
   bool explain_;
   int width_;
 };
 
-int run(const Options& options, const Global& global) {
+int run_im2col(const Im2colFlags& options, const Global& global) {
   for (const std::string& part : options.show) {
     if (std::find(kParts.begin(), kParts.end(), part) == kParts.end())
       throw unknown_name("view", part, kParts);
@@ -361,7 +361,7 @@ int run(const Options& options, const Global& global) {
 }  // namespace
 
 void add_im2col(CLI::App& app, Global& global) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<Im2colFlags>();
   CLI::App* command = app.add_subcommand("im2col", "Show convolution become a matrix product");
   command->add_option("--shape", options->shape, "Images, NxCxHxW, CxHxW or HxW (1x3x4x4, or the input's)");
   command->add_option("--kernel", options->kernel, "Kernel, K or KHxKW (2)");
@@ -379,7 +379,7 @@ void add_im2col(CLI::App& app, Global& global) {
       "  unfold im2col --shape 1x3x4x4 --kernel 2\n"
       "  unfold im2col --shape 2x1x5x5 --kernel 3 --stride 2 --pad 1 --show columns\n"
       "  unfold im2col --input x.npy --kernel 2x3 --json");
-  on_run(command, global, [options, &global] { return run(*options, global); });
+  on_run(command, global, [options, &global] { return run_im2col(*options, global); });
 }
 
 }  // namespace unfold::cli

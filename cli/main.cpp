@@ -35,6 +35,7 @@ constexpr struct {
     {"eval", "", "accuracy of the newest model, digit by digit"},
     {"im2col", " --shape 1x3x4x4 --kernel 2", "see convolution become a matrix product"},
     {"summary", "", "layers, shapes and parameters of a network"},
+    {"data", " mnist", "get the data set, and see what is in it"},
     {"doctor", "", "what this machine and this build can do"},
 };
 

@@ -11,7 +11,7 @@
 namespace unfold::cli {
 namespace {
 
-struct Options {
+struct PredictFlags {
   std::vector<std::string> words;
   int top = 3;
   bool show = false, json = false;
@@ -43,7 +43,7 @@ std::pair<std::string, std::vector<std::string>> model_and_pictures(const std::v
   return {words.front(), {words.begin() + 1, words.end()}};
 }
 
-int run(const Options& o, const Global& global) {
+int run_predict(const PredictFlags& o, const Global& global) {
   const Engine engine = o.machine.resolved_engine();
   const auto [path, pictures] = model_and_pictures(o.words);
   const Model model = open_model(path, global);
@@ -89,7 +89,7 @@ int run(const Options& o, const Global& global) {
 }  // namespace
 
 void add_predict(CLI::App& app, Global& global) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<PredictFlags>();
   CLI::App* c = app.add_subcommand("predict", "Ask a model about pictures of your own");
   c->add_option(
        "MODEL_AND_IMAGES", o->words,
@@ -102,7 +102,7 @@ void add_predict(CLI::App& app, Global& global) {
   c->footer(
       "Examples:\n  unfold predict my_digit.jpg --show\n  unfold predict runs/lenet5-1 a.png b.png --json\n\n"
       "Dark ink on light paper or the reverse, any size: the picture is treated as MNIST's were.");
-  on_run(c, global, [o, &global] { return run(*o, global); });
+  on_run(c, global, [o, &global] { return run_predict(*o, global); });
 }
 
 }  // namespace unfold::cli

@@ -8,14 +8,14 @@
 namespace unfold::cli {
 namespace {
 
-struct Options {
+struct SummaryFlags {
   std::string model = "lenet5";
   bool plan = false, json = false, training = false;
   int64_t batch = 1;
   MachineOptions machine;
 };
 
-int run(const Options& o, const Global& global) {
+int run_summary(const SummaryFlags& o, const Global& global) {
   const Engine engine = o.machine.resolved_engine();
   const bool named = std::find(model_names().begin(), model_names().end(), o.model) != model_names().end();
   if (!named && !std::filesystem::exists(o.model)) {
@@ -55,7 +55,7 @@ int run(const Options& o, const Global& global) {
 }  // namespace
 
 void add_summary(CLI::App& app, Global& global) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<SummaryFlags>();
   CLI::App* c = app.add_subcommand("summary", "Layers, shapes and parameters of a network");
   c->add_option("MODEL", o->model, "lenet5 (default), lenet5-article, a model file or a run folder");
   c->add_flag("--plan", o->plan, "Also how it will run: kernels, numerics, memory");
@@ -65,7 +65,7 @@ void add_summary(CLI::App& app, Global& global) {
   o->machine.add_to(c);
   c->add_flag("--json", o->json, "JSON on stdout");
   c->footer("Examples:\n  unfold summary\n  unfold summary runs/lenet5-1 --plan --training --batch 100");
-  on_run(c, global, [o, &global] { return run(*o, global); });
+  on_run(c, global, [o, &global] { return run_summary(*o, global); });
 }
 
 }  // namespace unfold::cli

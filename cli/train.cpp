@@ -13,6 +13,7 @@
 #include "cli/run.h"
 #include "cli/suggest.h"
 #include "cli/terminal.h"
+#include "cli/training_report.h"
 #include "unfold/files.h"
 #include "unfold/kernels/gemm.h"
 #include "unfold/train/report.h"
@@ -24,14 +25,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kCheckpointSeconds = 10;
-constexpr int64_t kRightSamples = 30, kWrongSamples = 40;  // pictures in the report
 
 std::atomic<int> stop_signal{0};
 void on_signal(int signal) {
   if (stop_signal.exchange(signal)) std::_Exit(128 + signal);  // the second one: at once
 }
 
-struct Options {
+struct TrainFlags {
   std::string model = "lenet5", data, out, resume, progress = "auto", optimizer, schedule;
   std::optional<int64_t> epochs, batch_size, shift;
   std::optional<double> lr, momentum, weight_decay, val_split;
@@ -41,7 +41,7 @@ struct Options {
   MachineOptions machine;
 };
 
-Recipe recipe_of(const Options& o) {
+Recipe recipe_of(const TrainFlags& o) {
   Recipe r = default_recipe(o.model);
   if (o.epochs) r.epochs = *o.epochs;
   if (o.batch_size) r.batch_size = *o.batch_size;
@@ -69,9 +69,9 @@ Recipe recipe_of(const Options& o) {
 }
 
 /// One run, new or resumed, from its first line to its report.
-class Run {
+class TrainingRun {
  public:
-  Run(const Options& options, const Global& global)
+  TrainingRun(const TrainFlags& options, const Global& global)
       : o_(options),
         global_(global),
         out_(text(options.json)),
@@ -122,7 +122,7 @@ class Run {
     return report();
   }
 
-  static ProgressMode mode(const Options& o, const Global& global) {
+  static ProgressMode mode(const TrainFlags& o, const Global& global) {
     const auto named = progress_mode(o.progress);
     if (!named) throw unknown_name("progress mode", o.progress, {"auto", "bar", "plain", "none"});
     if (global.quiet) return ProgressMode::none;
@@ -281,7 +281,9 @@ class Run {
     const Model best = load_model(folder_->best()).model;
     const Evaluation e = evaluate(best, data_.test, 0, data_.test.size(), trainer_->recipe().engine, *pool_);
     write_file(folder_->path() / "confusion_matrix.csv", confusion_csv(e.confusion, best.classes));
-    write_file(folder_->path() / "report.html", report_html(make_report(e)));
+    write_file(folder_->path() / "report.html",
+               report_html(training_report(folder_->path().filename().string(), *trainer_, state_, data_.test,
+                                           e, pool_->threads())));
     folder_->log("test", {{"accuracy", std::to_string(e.accuracy)}, {"loss", std::to_string(e.loss)}});
     char line[160];
     std::snprintf(line, sizeof line, "test accuracy %.2f%%, loss %.4f (%lld images, weights of epoch %lld)",
@@ -307,50 +309,7 @@ class Run {
     return kOk;
   }
 
-  Report make_report(const Evaluation& e) const {
-    const Recipe& r = trainer_->recipe();
-    Report report;
-    report.title = folder_->path().filename().string();
-    report.model = model_.name;
-    report.dataset = model_.trained_on;
-    if (model_.trained_on == "strokes") {
-      report.note = "Trained and tested on strokes: digits drawn by the program itself, not MNIST.";
-    }
-    report.facts = {
-        {"Parameters", std::to_string(model_.parameters.table().count())},
-        {"Training images", std::to_string(trainer_->train_images())},
-        {"Validation images", std::to_string(trainer_->val_images())},
-        {"Batch size", std::to_string(r.batch_size)},
-        {"Optimizer", std::string(optimizer_name(r.optimizer.kind))},
-        {"Learning rate", std::to_string(r.schedule.lr) + ", " + std::string(schedule_name(r.schedule.kind))},
-        {"Random shifts", "up to " + std::to_string(r.shift) + " pixels"},
-        {"Seed", std::to_string(r.seed)},
-        {"Engine", std::string(engine_name(r.engine)) + " on " + gemm_target()},
-        {"Threads", std::to_string(pool_->threads())},
-        {"Program", version_text().substr(0, version_text().find('\n'))}};
-    report.epochs = state_.rows;
-    report.confusion = e.confusion;
-    report.classes = model_.classes;
-    report.test_loss = e.loss;
-    report.test_accuracy = e.accuracy;
-    report.best_epoch = state_.best_epoch;
-    for (int64_t i = 0; i < data_.test.size(); ++i) {
-      const auto at = static_cast<size_t>(i);
-      const bool right = e.predicted[at] == data_.test.labels[at];
-      auto& grid = right ? report.right : report.wrong;
-      if (static_cast<int64_t>(grid.size()) >= (right ? kRightSamples : kWrongSamples)) continue;
-      const auto pixels = data_.test.at(i);
-      grid.push_back({data_.test.image,
-                      {pixels.begin(), pixels.end()},
-                      data_.test.labels[at],
-                      e.predicted[at],
-                      e.confidence[at],
-                      i});
-    }
-    return report;
-  }
-
-  const Options& o_;
+  const TrainFlags& o_;
   const Global& global_;
   std::ostream& out_;
   Progress progress_;
@@ -366,7 +325,7 @@ class Run {
 }  // namespace
 
 void add_train(CLI::App& app, Global& global) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<TrainFlags>();
   CLI::App* c = app.add_subcommand("train", "Train a network: LeNet-5 on MNIST unless told otherwise");
   c->add_option("--model", o->model, "lenet5 (default), or lenet5-article: the article's recipe");
   c->add_option("--data", o->data,
@@ -406,7 +365,7 @@ void add_train(CLI::App& app, Global& global) {
       "  unfold train --model lenet5-article --seed 3\n"
       "  unfold train --data fashion-mnist --epochs 20 --out runs/fashion\n"
       "  unfold train --resume runs/fashion");
-  on_run(c, global, [o, &global] { return Run(*o, global).train(); });
+  on_run(c, global, [o, &global] { return TrainingRun(*o, global).train(); });
 }
 
 }  // namespace unfold::cli

@@ -130,6 +130,17 @@ bool Plan<T>::has_partial(const Step& step) const {
 }
 
 template <class T>
+Call<T> Plan<T>::sizes(const Step& step, int64_t n) {
+  Call<T> c;
+  c.n = n;
+  c.window = step.window;
+  c.window.n = n;
+  c.in = step.in;
+  c.out = step.out;
+  return c;
+}
+
+template <class T>
 void Plan<T>::place() {
   // Time: the input at 0, step i forward at i + 1, the loss at L + 1, step i backward at 2L + 1 - i, and at
   // `end` the owners of large weights, who walk all shards. A tensor lives from the step that makes it to the
@@ -176,13 +187,7 @@ void Plan<T>::place() {
     const int backward = 2 * steps + 1 - i;
     step.saved = step.saved > 0 ? arena.place(images * step.saved, i + 1, training ? backward : i + 1) : -1;
     if (step.kernel->scratch) {
-      Call<T> sizes;
-      sizes.n = images;
-      sizes.window = step.window;
-      sizes.window.n = images;
-      sizes.in = step.in;
-      sizes.out = step.out;
-      scratch = std::max(scratch, step.kernel->scratch(*step.op, sizes));
+      scratch = std::max(scratch, step.kernel->scratch(*step.op, sizes(step, images)));
     }
     for (const auto gradient : step.lowered.gradient) {
       if (gradient == LoweredNode::Gradient::add) addend = std::max(addend, images * step.in);

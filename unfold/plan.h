@@ -115,6 +115,7 @@ class Plan {
   bool has_partial(const Step& step) const;  ///< or does an owner walk the shards?
   void place();
   void cut_gradient();
+  static Call<T> sizes(const Step& step, int64_t n);  ///< a call of n images without pointers
   Call<T> call(const Step& step, int64_t n, std::byte* slab, T* scratch,
                const Parameters<T>& parameters) const;
   void forward_shard(int64_t n, std::byte* slab, T* scratch, const Parameters<T>& parameters) const;

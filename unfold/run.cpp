@@ -37,12 +37,7 @@ void Plan<T>::check(const Parameters<T>& parameters, const Workspace<T>& workspa
 template <class T>
 Call<T> Plan<T>::call(const Step& step, int64_t n, std::byte* slab, T* scratch,
                       const Parameters<T>& parameters) const {
-  Call<T> c;
-  c.n = n;
-  c.window = step.window;
-  c.window.n = n;
-  c.in = step.in;
-  c.out = step.out;
+  Call<T> c = sizes(step, n);
   for (size_t k = 0; k < step.inputs.size(); ++k) {
     c.x[k] = at<T>(slab, value_at_[static_cast<size_t>(step.inputs[k])]);
   }
@@ -197,12 +192,7 @@ void Plan<T>::walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& wo
   };
   for (int64_t shard = 0; shard < shards(); ++shard) {
     std::byte* slab = workspace.slab(shard);
-    Call<T> c;
-    c.n = shard_images(shard);
-    c.window = step.window;
-    c.window.n = c.n;
-    c.in = step.in;
-    c.out = step.out;
+    Call<T> c = sizes(step, shard_images(shard));
     c.x[0] = at<T>(slab, value_at_[static_cast<size_t>(step.inputs[0])]);
     c.dy = at<T>(slab, value_gradient_at_[static_cast<size_t>(step.output)]);
     c.row0 = piece.row0;

@@ -3,8 +3,18 @@
 #include <algorithm>
 #include <cstring>
 
-namespace unfold {
-namespace {
+#include "unfold/kernels/simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "unfold/kernels/im2col.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+// Compiled for each target: both ways are bound by stores, and a wider register stores more at once.
+HWY_BEFORE_NAMESPACE();
+namespace unfold::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
 
 /// The outputs ow whose tap lands inside the row: first <= ow < last, and where the first one lands.
 struct Span {
@@ -21,14 +31,23 @@ Span inside(int64_t outputs, int64_t stride, int64_t offset, int64_t size) {
 }
 
 // Rows are short (28 pixels in LeNet-5): a call of memcpy for each would cost more than its copying, so they
-// are moved in pieces of 16 bytes, which compile to one load and one store.
+// are moved a vector at a time; the last one may overlap the one before.
 
 template <class T>
-void copy_row(const T* from, int64_t n, T* to) {
-  constexpr int64_t kPiece = 16 / sizeof(T);
-  int64_t i = 0;
-  for (; i + kPiece <= n; i += kPiece) std::memcpy(to + i, from + i, 16);
-  for (; i < n; ++i) to[i] = from[i];
+HWY_INLINE void copy_row(const T* from, int64_t n, T* to) {
+  const hn::ScalableTag<T> d;
+  const hn::CappedTag<T, 16 / sizeof(T)> quarter;
+  const auto wide = static_cast<int64_t>(hn::Lanes(d)), narrow = static_cast<int64_t>(hn::Lanes(quarter));
+  if (n >= wide) {
+    for (int64_t i = 0; i + wide < n; i += wide) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+    hn::StoreU(hn::LoadU(d, from + n - wide), d, to + n - wide);
+  } else if (n >= narrow) {
+    for (int64_t i = 0; i + narrow < n; i += narrow)
+      hn::StoreU(hn::LoadU(quarter, from + i), quarter, to + i);
+    hn::StoreU(hn::LoadU(quarter, from + n - narrow), quarter, to + n - narrow);
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[i];
+  }
 }
 
 template <class T>
@@ -37,34 +56,43 @@ void clear_row(T* to, int64_t n) {
 }
 
 template <class T>
-void add_row(const T* __restrict from, int64_t n, T* __restrict to) {
-  for (int64_t i = 0; i < n; ++i) to[i] += from[i];
+HWY_INLINE void add_row(const T* from, int64_t n, T* to) {
+  const hn::ScalableTag<T> d;
+  const hn::CappedTag<T, 16 / sizeof(T)> quarter;
+  const auto wide = static_cast<int64_t>(hn::Lanes(d)), narrow = static_cast<int64_t>(hn::Lanes(quarter));
+  int64_t i = 0;
+  for (; i + wide <= n; i += wide)
+    hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i);
+  for (; i + narrow <= n; i += narrow) {
+    hn::StoreU(hn::Add(hn::LoadU(quarter, to + i), hn::LoadU(quarter, from + i)), quarter, to + i);
+  }
+  for (; i < n; ++i) to[i] += from[i];
 }
 
-}  // namespace
-
 template <class T>
-void im2col(const Conv2dShape& s, const T* image, T* columns, int64_t ld) {
+void Im2col(const Conv2dShape& s, const T* image, T* columns, int64_t ld) {
   const Window2d& k = s.window;
-  for (int64_t ic = 0; ic < s.ic; ++ic) {
+  const int64_t height = s.ih, width = s.iw, outputs = s.ow, down = k.stride_h, along = k.stride_w;
+  for (int64_t ic = 0; ic < s.ic; ++ic, image += height * width) {
     for (int64_t kh = 0; kh < k.kernel_h; ++kh) {
       for (int64_t kw = 0; kw < k.kernel_w; ++kw, columns += ld) {
-        const Span cols = inside(s.ow, k.stride_w, kw * k.dilation_w - k.pad_left, s.iw);
-        for (int64_t oh = 0; oh < s.oh; ++oh) {
-          T* row = columns + oh * s.ow;
-          const int64_t ih = oh * k.stride_h + kh * k.dilation_h - k.pad_top;
-          if (ih < 0 || ih >= s.ih) {
-            std::fill(row, row + s.ow, T{0});
+        const Span cols = inside(outputs, along, kw * k.dilation_w - k.pad_left, width);
+        const int64_t length = cols.last - cols.first;
+        int64_t ih = kh * k.dilation_h - k.pad_top;
+        T* row = columns;
+        for (int64_t oh = 0; oh < s.oh; ++oh, ih += down, row += outputs) {
+          if (ih < 0 || ih >= height) {
+            std::fill(row, row + outputs, T{0});
             continue;
           }
-          const T* from = image + (ic * s.ih + ih) * s.iw + cols.start;
+          const T* from = image + ih * width + cols.start;
           clear_row(row, cols.first);
-          if (k.stride_w == 1) {
-            copy_row(from, cols.last - cols.first, row + cols.first);
+          if (along == 1) {
+            copy_row(from, length, row + cols.first);
           } else {
-            for (int64_t ow = cols.first; ow < cols.last; ++ow, from += k.stride_w) row[ow] = *from;
+            for (int64_t i = 0; i < length; ++i) row[cols.first + i] = from[i * along];
           }
-          clear_row(row + cols.last, s.ow - cols.last);
+          clear_row(row + cols.last, outputs - cols.last);
         }
       }
     }
@@ -72,22 +100,24 @@ void im2col(const Conv2dShape& s, const T* image, T* columns, int64_t ld) {
 }
 
 template <class T>
-void col2im(const Conv2dShape& s, const T* columns, int64_t ld, T* image) {
+void Col2im(const Conv2dShape& s, const T* columns, int64_t ld, T* image) {
   const Window2d& k = s.window;
+  const int64_t height = s.ih, width = s.iw, outputs = s.ow, down = k.stride_h, along = k.stride_w;
   std::fill(image, image + s.x_image(), T{0});
-  for (int64_t ic = 0; ic < s.ic; ++ic) {
+  for (int64_t ic = 0; ic < s.ic; ++ic, image += height * width) {
     for (int64_t kh = 0; kh < k.kernel_h; ++kh) {
       for (int64_t kw = 0; kw < k.kernel_w; ++kw, columns += ld) {
-        const Span cols = inside(s.ow, k.stride_w, kw * k.dilation_w - k.pad_left, s.iw);
-        for (int64_t oh = 0; oh < s.oh; ++oh) {
-          const T* row = columns + oh * s.ow;
-          const int64_t ih = oh * k.stride_h + kh * k.dilation_h - k.pad_top;
-          if (ih < 0 || ih >= s.ih) continue;
-          T* to = image + (ic * s.ih + ih) * s.iw + cols.start;
-          if (k.stride_w == 1) {
-            add_row(row + cols.first, cols.last - cols.first, to);
+        const Span cols = inside(outputs, along, kw * k.dilation_w - k.pad_left, width);
+        const int64_t length = cols.last - cols.first;
+        int64_t ih = kh * k.dilation_h - k.pad_top;
+        const T* row = columns + cols.first;
+        for (int64_t oh = 0; oh < s.oh; ++oh, ih += down, row += outputs) {
+          if (ih < 0 || ih >= height) continue;
+          T* to = image + ih * width + cols.start;
+          if (along == 1) {
+            add_row(row, length, to);
           } else {
-            for (int64_t ow = cols.first; ow < cols.last; ++ow, to += k.stride_w) *to += row[ow];
+            for (int64_t i = 0; i < length; ++i) to[i * along] += row[i];
           }
         }
       }
@@ -95,9 +125,46 @@ void col2im(const Conv2dShape& s, const T* columns, int64_t ld, T* image) {
   }
 }
 
-template void im2col(const Conv2dShape&, const float*, float*, int64_t);
-template void im2col(const Conv2dShape&, const double*, double*, int64_t);
-template void col2im(const Conv2dShape&, const float*, int64_t, float*);
-template void col2im(const Conv2dShape&, const double*, int64_t, double*);
+void Im2colFloat(const Conv2dShape& s, const float* image, float* columns, int64_t ld) {
+  Im2col(s, image, columns, ld);
+}
+void Im2colDouble(const Conv2dShape& s, const double* image, double* columns, int64_t ld) {
+  Im2col(s, image, columns, ld);
+}
+void Col2imFloat(const Conv2dShape& s, const float* columns, int64_t ld, float* image) {
+  Col2im(s, columns, ld, image);
+}
+void Col2imDouble(const Conv2dShape& s, const double* columns, int64_t ld, double* image) {
+  Col2im(s, columns, ld, image);
+}
+
+}  // namespace unfold::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace unfold {
+
+HWY_EXPORT(Im2colFloat);
+HWY_EXPORT(Im2colDouble);
+HWY_EXPORT(Col2imFloat);
+HWY_EXPORT(Col2imDouble);
+
+template <>
+void im2col(const Conv2dShape& s, const float* image, float* columns, int64_t ld) {
+  HWY_DYNAMIC_DISPATCH(Im2colFloat)(s, image, columns, ld);
+}
+template <>
+void im2col(const Conv2dShape& s, const double* image, double* columns, int64_t ld) {
+  HWY_DYNAMIC_DISPATCH(Im2colDouble)(s, image, columns, ld);
+}
+template <>
+void col2im(const Conv2dShape& s, const float* columns, int64_t ld, float* image) {
+  HWY_DYNAMIC_DISPATCH(Col2imFloat)(s, columns, ld, image);
+}
+template <>
+void col2im(const Conv2dShape& s, const double* columns, int64_t ld, double* image) {
+  HWY_DYNAMIC_DISPATCH(Col2imDouble)(s, columns, ld, image);
+}
 
 }  // namespace unfold
+#endif  // HWY_ONCE
