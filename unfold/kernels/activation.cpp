@@ -11,62 +11,14 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "unfold/kernels/math-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace unfold::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
-
-/// exp(x) = 2^n * exp(r) with n = round(x / ln 2) and |r| <= ln(2)/2. ln 2 is taken in two parts (Cody and
-/// Waite), so that r is exact to float; exp(r) is its degree-7 Taylor sum (remainder 7e-9 of exp(r)).
-HWY_INLINE V Exp(V x) {
-  const D d;
-  const hn::RebindToSigned<D> di;
-  const V bounded = hn::Max(hn::Min(x, hn::Set(d, 89.0f)), hn::Set(d, -104.0f));
-  const V n = hn::Round(hn::Mul(bounded, hn::Set(d, 1.44269504f)));
-  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), bounded);
-  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
-  V p = hn::Set(d, 1.0f / 5040);
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 720));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 120));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 24));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 6));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
-  p = hn::Add(hn::MulAdd(hn::Mul(p, r), r, r), hn::Set(d, 1.0f));
-  // 2^n in two factors: n reaches 128 and -150, outside what one float's exponent holds.
-  const auto whole = hn::ConvertTo(di, n);
-  const auto half = hn::ShiftRight<1>(whole);
-  const auto bias = hn::Set(di, 127);
-  const V a = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(half, bias)));
-  const V b = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::Sub(whole, half), bias)));
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Mul(hn::Mul(p, a), b));
-}
-
-/// |x| < 0.625: the odd polynomial x + x^3 P(x^2) of Cephes' tanhf (S. Moshier). Beyond: 1 - 2 / (exp(2|x|) +
-/// 1).
-HWY_INLINE V Tanh(V x) {
-  const D d;
-  const V magnitude = hn::Abs(x);
-  const V square = hn::Mul(x, x);
-  V p = hn::Set(d, -5.70498872745e-3f);
-  p = hn::MulAdd(p, square, hn::Set(d, 2.06390887954e-2f));
-  p = hn::MulAdd(p, square, hn::Set(d, -5.37397155531e-2f));
-  p = hn::MulAdd(p, square, hn::Set(d, 1.33314422036e-1f));
-  p = hn::MulAdd(p, square, hn::Set(d, -3.33332819422e-1f));
-  const V small = hn::MulAdd(hn::Mul(p, square), x, x);
-  const V grown = Exp(hn::Add(hn::Min(magnitude, hn::Set(d, 10.0f)), hn::Min(magnitude, hn::Set(d, 10.0f))));
-  const V one = hn::Set(d, 1.0f);
-  const V large = hn::Sub(one, hn::Div(hn::Set(d, 2.0f), hn::Add(grown, one)));
-  const V y = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 0.625f)), small, large);
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::CopySign(y, x));  // -0 stays -0
-}
-
-HWY_INLINE V Sigmoid(V x) {
-  const D d;
-  const V one = hn::Set(d, 1.0f);
-  return hn::Div(one, hn::Add(one, Exp(hn::Neg(x))));
-}
 
 /// y[i] = f(x[i]) over whole vectors; the rest goes through a full vector of its own.
 template <class F>
@@ -84,15 +36,15 @@ HWY_INLINE void Each(int64_t n, const float* x, float* y, F f) {
 
 void TanhForward(int64_t n, const float* x, float scale, float* y) {
   const V s = hn::Set(D(), scale);
-  Each(n, x, y, [s](V v) { return hn::Mul(s, Tanh(v)); });
+  Each(n, x, y, [s](V v) { return hn::Mul(s, Tanh(D(), v)); });
 }
 
 void SigmoidForward(int64_t n, const float* x, float* y) {
-  Each(n, x, y, [](V v) { return Sigmoid(v); });
+  Each(n, x, y, [](V v) { return Sigmoid(D(), v); });
 }
 
 void ExpForward(int64_t n, const float* x, float* y) {
-  Each(n, x, y, [](V v) { return Exp(v); });
+  Each(n, x, y, [](V v) { return Exp(D(), v); });
 }
 
 }  // namespace unfold::HWY_NAMESPACE

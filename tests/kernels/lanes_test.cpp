@@ -1,0 +1,292 @@
+// The lane kernels against their naive twins on small whole numbers, bit for bit, on every SIMD target; and
+// against the im2col kernels on any numbers, where both promise the same chain.
+#include "unfold/kernels/lanes.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tests/support/geometry.h"
+#include "tests/support/targets.h"
+#include "unfold/kernels/activation.h"
+#include "unfold/kernels/conv2d.h"
+#include "unfold/kernels/pool2d.h"
+#include "unfold/kernels/reference/activation.h"
+#include "unfold/kernels/reference/conv2d.h"
+#include "unfold/kernels/reference/pool2d.h"
+#include "unfold/tensor.h"
+
+using namespace unfold;
+using test::integers;
+
+namespace {
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+using Floats = std::vector<float>;
+
+/// Aligned memory full of NaN between two canaries.
+class Guarded {
+ public:
+  explicit Guarded(int64_t floats) : buffer_(static_cast<size_t>(floats + 32) * 4), floats_(floats) {
+    std::fill(data() - 16, data() + floats + 16, kNaN);
+    std::fill(data() - 16, data(), 12345.0f);
+    std::fill(data() + floats, data() + floats + 16, 12345.0f);
+  }
+  float* data() { return reinterpret_cast<float*>(buffer_.data()) + 16; }
+  bool intact() {
+    const auto whole = [](float v) { return v == 12345.0f; };
+    return std::all_of(data() - 16, data(), whole) &&
+           std::all_of(data() + floats_, data() + floats_ + 16, whole);
+  }
+
+ private:
+  Buffer buffer_;
+  int64_t floats_;
+};
+
+struct Passes {
+  Floats y, dx, dw, db;
+  bool operator==(const Passes&) const = default;
+};
+
+struct Problem {
+  Conv2dShape s;
+  Floats x, w, b, dy;
+  template <class Draw>
+  Problem(const Conv2dShape& shape, Draw draw)
+      : s(shape),
+        x(draw(s.n * s.x_image())),
+        w(draw(s.w_shape().elements())),
+        b(draw(s.oc)),
+        dy(draw(s.n * s.y_image())) {}
+};
+
+Passes naive(const Problem& p) {
+  Passes r{Floats(p.dy.size(), kNaN), Floats(p.x.size(), kNaN), Floats(p.w.size(), 1), Floats(p.b.size(), 2)};
+  reference::conv2d_forward(p.s, p.x.data(), p.w.data(), p.b.data(), r.y.data());
+  reference::conv2d_backward_data(p.s, p.w.data(), p.dy.data(), r.dx.data());
+  reference::conv2d_backward_weights(p.s, p.x.data(), p.dy.data(), r.dw.data(), r.db.data());
+  return r;
+}
+
+Passes in_lanes(const Problem& p) {
+  const Conv2dShape& s = p.s;
+  Passes r{Floats(p.dy.size(), kNaN), Floats(p.x.size(), kNaN), Floats(p.w.size(), 1), Floats(p.b.size(), 2)};
+  Guarded x(s.x_image() * 16), dy(s.y_image() * 16), y(s.y_image() * 16), dx(s.x_image() * 16);
+  Guarded scratch(lanes::conv2d_scratch(s));
+  lanes::from_rows(s.n, s.x_image(), p.x.data(), x.data());
+  lanes::from_rows(s.n, s.y_image(), p.dy.data(), dy.data());
+  lanes::conv2d_forward(s, x.data(), p.w.data(), p.b.data(), y.data(), scratch.data());
+  lanes::conv2d_backward_data(s, p.w.data(), dy.data(), dx.data(), scratch.data());
+  lanes::conv2d_backward_weights(s, x.data(), dy.data(), r.dw.data(), r.db.data(), scratch.data());
+  lanes::to_rows(s.n, s.y_image(), y.data(), r.y.data());
+  lanes::to_rows(s.n, s.x_image(), dx.data(), r.dx.data());
+  CHECK(x.intact());
+  CHECK(dy.intact());
+  CHECK(y.intact());
+  CHECK(dx.intact());
+  CHECK(scratch.intact());
+  return r;
+}
+
+Conv2dShape with_images(Conv2dShape s, int64_t n) {
+  s.n = n;
+  return s;
+}
+
+/// The block sizes that matter: one image, half a block, one more, a whole block, and others.
+int64_t images_of(Random& random) {
+  constexpr int64_t kSizes[] = {1, 3, 4, 7, 8, 9, 12, 15, 16, 16};
+  return kSizes[random.below(10)];
+}
+
+Problem whole_numbers(const Conv2dShape& s, Random& random) {
+  REQUIRE((s.n * s.pixels() + s.patch() + s.oc * s.window.taps()) * 16 < (1 << 24));  // every sum is exact
+  return {s, [&](int64_t n) { return integers<float>(n, random); }};
+}
+
+Problem any_numbers(const Conv2dShape& s, Random& random) {
+  return {s, [&](int64_t n) {
+            Floats values(static_cast<size_t>(n));
+            for (float& v : values) v = static_cast<float>(random.normal());
+            return values;
+          }};
+}
+
+}  // namespace
+
+TEST_CASE("convolution: lanes and naive agree in every bit on 2,200 geometries, all three passes") {
+  Random random(1, "lanes");
+  std::map<std::string, int> kinds;
+  for (int i = 0; i < 2200; ++i) {
+    const Conv2dShape s = with_images(test::random_geometry(random, kinds), images_of(random));
+    const Problem p = whole_numbers(s, random);
+    const Passes want = naive(p);
+    CAPTURE(s.x_shape().text());
+    CAPTURE(s.w_shape().text());
+    CHECK(in_lanes(p) == want);
+    CHECK(test::filled(want.y) >= 0.5);
+  }
+  for (const auto& [kind, count] : kinds) {
+    CAPTURE(kind);
+    CHECK(count >= 50);
+  }
+}
+
+TEST_CASE(
+    "convolution: every SIMD target gives the same bits on whole numbers, and FMA targets on any numbers") {
+  Random random(2, "lanes targets");
+  std::map<std::string, int> kinds;
+  std::vector<Conv2dShape> shapes;
+  for (int i = 0; i < 60; ++i)
+    shapes.push_back(with_images(test::random_geometry(random, kinds), images_of(random)));
+  for (const int64_t n : {4, 16}) {
+    shapes.push_back(Conv2dShape::infer({n, 1, 32, 32}, 6, Window2d::square(5), "conv1"));
+    shapes.push_back(Conv2dShape::infer({n, 6, 14, 14}, 16, Window2d::square(5), "conv2"));
+    shapes.push_back(Conv2dShape::infer({n, 3, 40, 41}, 7, Window2d::square(3, 1, 1), "groups of rows"));
+  }
+  for (const Conv2dShape& s : shapes) {
+    const Problem whole = whole_numbers(s, random), real = any_numbers(s, random);
+    const Passes want = naive(whole);
+    std::vector<Passes> fused;
+    CAPTURE(s.x_shape().text());
+    CAPTURE(s.w_shape().text());
+    const auto ran = test::on_every_target([&](const std::string& target) {
+      CAPTURE(target);
+      CHECK(lanes::target() == target);
+      CHECK(in_lanes(whole) == want);
+      if (target.starts_with("AVX")) fused.push_back(in_lanes(real));
+    });
+    CHECK(ran.size() >= 1);
+    for (const Passes& passes : fused) CHECK(passes == fused.front());
+  }
+}
+
+TEST_CASE("an image gives the same bits in lanes, in rows, and among any neighbours") {
+  Random random(3, "lanes and rows");
+  std::map<std::string, int> kinds;
+  for (int i = 0; i < 200; ++i) {
+    const Conv2dShape s = with_images(test::random_geometry(random, kinds), images_of(random));
+    const Problem p = any_numbers(s, random);
+    const Passes got = in_lanes(p);
+    Floats y(p.dy.size(), kNaN);
+    Guarded scratch(conv2d_scratch(s));
+    for (int64_t n = 0; n < s.n; ++n) {
+      conv2d_forward(s, p.x.data() + n * s.x_image(), p.w.data(), p.b.data(), y.data() + n * s.y_image(),
+                     scratch.data());
+    }
+    CAPTURE(s.x_shape().text());
+    CAPTURE(s.w_shape().text());
+    CHECK(got.y == y);
+  }
+}
+
+TEST_CASE("convolution on any numbers stays within rounding of double") {
+  Random random(4, "lanes rounding");
+  for (const int64_t n : {1, 13, 16}) {
+    const Conv2dShape s = Conv2dShape::infer({n, 6, 44, 40}, 10, Window2d::square(5, 1, 2), "test");
+    const Problem p = any_numbers(s, random);
+    const Passes got = in_lanes(p);
+    const auto wide = [](const Floats& v) { return std::vector<double>(v.begin(), v.end()); };
+    std::vector<double> y(p.dy.size()), dx(p.x.size()), dw(p.w.size(), 1), db(p.b.size(), 2);
+    reference::conv2d_forward(s, wide(p.x).data(), wide(p.w).data(), wide(p.b).data(), y.data());
+    reference::conv2d_backward_data(s, wide(p.w).data(), wide(p.dy).data(), dx.data());
+    reference::conv2d_backward_weights(s, wide(p.x).data(), wide(p.dy).data(), dw.data(), db.data());
+    const auto error = [](const Floats& a, const std::vector<double>& b) {
+      double difference = 0, size = 0;
+      for (size_t i = 0; i < b.size(); ++i) {
+        difference += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
+        size += b[i] * b[i];
+      }
+      return std::sqrt(difference / size);
+    };
+    CHECK(!(error(got.y, y) > 5e-7));
+    CHECK(!(error(got.dx, dx) > 5e-7));
+    CHECK(!(error(got.dw, dw) > 3e-6));
+    CHECK(!(error(got.db, db) > 3e-6));
+  }
+}
+
+TEST_CASE("pooling: lanes and naive agree in every bit on 1,000 geometries and every target") {
+  Random random(5, "lanes pooling");
+  std::map<std::string, int> kinds;
+  for (int i = 0; i < 1000; ++i) {
+    Conv2dShape s = with_images(test::random_geometry(random, kinds, false), images_of(random));
+    if (i % 3 == 0)
+      s = Conv2dShape::infer({s.n, s.ic, 2 * s.oh, 2 * s.ow}, s.ic, Window2d::square(2, 2), "halves");
+    s.oc = s.ic;
+    const Floats x = integers<float>(s.n * s.x_image(), random),
+                 dy = integers<float>(s.n * s.y_image(), random);
+    const bool include = random.below(2) == 0;
+    Floats avg(dy.size()), avg_dx(x.size()), max(dy.size()), max_dx(x.size());
+    std::vector<int32_t> index(dy.size());
+    reference::avg_pool2d_forward(s, x.data(), avg.data(), include);
+    reference::avg_pool2d_backward(s, dy.data(), avg_dx.data(), include);
+    reference::max_pool2d_forward(s, x.data(), max.data(), index.data());
+    reference::max_pool2d_backward(s, dy.data(), index.data(), max_dx.data());
+    CAPTURE(s.x_shape().text());
+    test::on_every_target([&](const std::string& target) {
+      CAPTURE(target);
+      Guarded lx(s.x_image() * 16), ldy(s.y_image() * 16), y(s.y_image() * 16), dx(s.x_image() * 16),
+          at(s.y_image() * 16);
+      lanes::from_rows(s.n, s.x_image(), x.data(), lx.data());
+      lanes::from_rows(s.n, s.y_image(), dy.data(), ldy.data());
+      const auto rows = [&](Guarded& from, size_t size) {
+        Floats out(size, kNaN);
+        lanes::to_rows(s.n, static_cast<int64_t>(size) / s.n, from.data(), out.data());
+        CHECK(from.intact());
+        return out;
+      };
+      lanes::avg_pool2d_forward(s, lx.data(), y.data(), include);
+      CHECK(rows(y, avg.size()) == avg);
+      lanes::avg_pool2d_backward(s, ldy.data(), dx.data(), include);
+      CHECK(rows(dx, x.size()) == avg_dx);
+      auto* argmax = reinterpret_cast<int32_t*>(at.data());
+      lanes::max_pool2d_forward(s, lx.data(), y.data(), argmax);
+      CHECK(rows(y, max.size()) == max);
+      lanes::max_pool2d_backward(s, ldy.data(), argmax, dx.data());
+      CHECK(rows(dx, x.size()) == max_dx);
+      CHECK(at.intact());
+    });
+  }
+}
+
+TEST_CASE("elementwise: lanes give the bits of the rows, on every target; NaN stays NaN") {
+  Random random(6, "lanes elementwise");
+  constexpr int64_t kElements = 37;
+  for (const int64_t n : {1, 5, 8, 9, 16}) {
+    Floats x(static_cast<size_t>(n * kElements)), dy(x.size());
+    for (float& v : x) v = static_cast<float>(3 * random.normal());
+    for (float& v : dy) v = static_cast<float>(random.normal());
+    x[3] = kNaN;
+    x[5] = 0;
+    test::on_every_target([&](const std::string& target) {
+      CAPTURE(target);
+      Guarded lx(kElements * 16), ldy(kElements * 16), y(kElements * 16);
+      lanes::from_rows(n, kElements, x.data(), lx.data());
+      lanes::from_rows(n, kElements, dy.data(), ldy.data());
+      const auto same = [&](const Floats& want) {
+        Floats got(want.size());
+        lanes::to_rows(n, kElements, y.data(), got.data());
+        CHECK(y.intact());
+        return std::equal(got.begin(), got.end(), want.begin(),
+                          [](float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); });
+      };
+      Floats want(x.size());
+      lanes::tanh_forward(n, kElements, lx.data(), 1.7159f, y.data());
+      tanh_forward(n * kElements, x.data(), 1.7159f, want.data());
+      CHECK(same(want));
+      lanes::tanh_backward(n, kElements, lx.data(), ldy.data(), 1.7159f, y.data());
+      tanh_backward(n * kElements, x.data(), dy.data(), 1.7159f, want.data());
+      CHECK(same(want));
+      lanes::relu_forward(n, kElements, lx.data(), y.data());
+      reference::relu_forward(n * kElements, x.data(), want.data());
+      CHECK(same(want));
+      lanes::relu_backward(n, kElements, lx.data(), ldy.data(), y.data());
+      reference::relu_backward(n * kElements, x.data(), dy.data(), want.data());
+      CHECK(same(want));
+    });
+  }
+}

@@ -1,0 +1,62 @@
+// Kernels of the fast engine for small networks: 16 images side by side in the lanes of vectors.
+//
+// The lane layout (C, H, W, 16) holds a block of n <= 16 images: element e of image i lies at [e*16 + i]. One
+// load then brings the same pixel of all images, one weight is broadcast to them, and a convolution reads its
+// patches straight from the image: no column matrix, no packing of patches, no shuffle. Every image has lanes
+// of its own, so its result does not depend on its neighbours, and each sum is one chain whatever the
+// vector's width.
+//
+// Lanes n .. 15 are padding: from_rows() writes zeros there; a kernel writes whole vectors, so what it leaves
+// in the padding is finite or untouched. A gradient's padding is zero, so that sums over lanes may run over
+// all of them.
+#pragma once
+
+#include <cstdint>
+
+#include "unfold/shape.h"
+
+namespace unfold::lanes {
+
+inline constexpr int64_t kLanes = 16;
+
+/// lanes[e*16 + i] <- rows[i*elements + e] for i < n, 0 for the others. Overwrites `lanes` (elements, 16).
+void from_rows(int64_t n, int64_t elements, const float* rows, float* lanes);
+/// rows[i*elements + e] <- lanes[e*16 + i] for i < n. Overwrites `rows` (n, elements).
+void to_rows(int64_t n, int64_t elements, const float* lanes, float* rows);
+
+// Convolution of one block; shape.n images, 1 to 16. x (IC,IH,IW,16), w (OC,IC/G,KH,KW), b (OC) or null,
+// y (OC,OH,OW,16). `scratch` has conv2d_scratch() floats, 64-byte aligned, and is overwritten.
+
+/// y[oc] = b[oc] + sum over (ic, kh, kw) in rising order of w * x, one chain. Overwrites y.
+void conv2d_forward(const Conv2dShape& shape, const float* x, const float* w, const float* b, float* y,
+                    float* scratch);
+/// dx[ic] = sum over (oc, kh, kw) in rising order of w * dy, one chain, over the taps that reach the pixel.
+/// Overwrites dx.
+void conv2d_backward_data(const Conv2dShape& shape, const float* w, const float* dy, float* dx,
+                          float* scratch);
+/// dw += dy * columns^T and db += sums of dy, both accumulated. In each lane one chain over the pixels of a
+/// group of rows (at most 1024 pixels), the lanes added by the tree of sum(), the groups one after the other.
+void conv2d_backward_weights(const Conv2dShape& shape, const float* x, const float* dy, float* dw, float* db,
+                             float* scratch);
+/// Floats of scratch for any of the three.
+int64_t conv2d_scratch(const Conv2dShape& shape);
+
+// Pooling of one block, as the reference kernels.
+void avg_pool2d_forward(const Conv2dShape& shape, const float* x, float* y, bool count_include_pad);
+void avg_pool2d_backward(const Conv2dShape& shape, const float* dy, float* dx, bool count_include_pad);
+/// argmax (C,OH,OW,16): ih*IW + iw of the largest pixel, -1 where the window lies in the padding. Overwrites
+/// both.
+void max_pool2d_forward(const Conv2dShape& shape, const float* x, float* y, int32_t* argmax);
+void max_pool2d_backward(const Conv2dShape& shape, const float* dy, const int32_t* argmax, float* dx);
+
+// Elementwise over the vectors that hold n images; y may be x, dx may be dy. Same bits as
+// kernels/activation.h.
+void tanh_forward(int64_t n, int64_t elements, const float* x, float scale, float* y);
+void tanh_backward(int64_t n, int64_t elements, const float* y, const float* dy, float scale, float* dx);
+void relu_forward(int64_t n, int64_t elements, const float* x, float* y);
+void relu_backward(int64_t n, int64_t elements, const float* y, const float* dy, float* dx);
+
+/// Name of the SIMD target these kernels run on.
+const char* target();
+
+}  // namespace unfold::lanes

@@ -1,0 +1,71 @@
+// Vector exp, tanh and sigmoid, compiled once for each target by the files that include this behind
+// <hwy/foreach_target.h>. Accuracy in ulp: unfold/kernels/activation.h.
+#if defined(UNFOLD_KERNELS_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef UNFOLD_KERNELS_MATH_INL_H_
+#undef UNFOLD_KERNELS_MATH_INL_H_
+#else
+#define UNFOLD_KERNELS_MATH_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace unfold::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// exp(x) = 2^n * exp(r) with n = round(x / ln 2) and |r| <= ln(2)/2. ln 2 is taken in two parts (Cody and
+/// Waite), so that r is exact to float; exp(r) is its degree-7 Taylor sum (remainder 7e-9 of exp(r)).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Exp(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const V bounded = hn::Max(hn::Min(x, hn::Set(d, 89.0f)), hn::Set(d, -104.0f));
+  const V n = hn::Round(hn::Mul(bounded, hn::Set(d, 1.44269504f)));
+  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), bounded);
+  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
+  V p = hn::Set(d, 1.0f / 5040);
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 720));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 120));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 24));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 6));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
+  p = hn::Add(hn::MulAdd(hn::Mul(p, r), r, r), hn::Set(d, 1.0f));
+  // 2^n in two factors: n reaches 128 and -150, outside what one float's exponent holds.
+  const auto whole = hn::ConvertTo(di, n);
+  const auto half = hn::ShiftRight<1>(whole);
+  const auto bias = hn::Set(di, 127);
+  const V a = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(half, bias)));
+  const V b = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::Sub(whole, half), bias)));
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Mul(hn::Mul(p, a), b));
+}
+
+/// |x| < 0.625: the odd polynomial x + x^3 P(x^2) of Cephes' tanhf (S. Moshier). Beyond: 1 - 2 / (exp(2|x|) +
+/// 1).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Tanh(D d, V x) {
+  const V magnitude = hn::Abs(x);
+  const V square = hn::Mul(x, x);
+  V p = hn::Set(d, -5.70498872745e-3f);
+  p = hn::MulAdd(p, square, hn::Set(d, 2.06390887954e-2f));
+  p = hn::MulAdd(p, square, hn::Set(d, -5.37397155531e-2f));
+  p = hn::MulAdd(p, square, hn::Set(d, 1.33314422036e-1f));
+  p = hn::MulAdd(p, square, hn::Set(d, -3.33332819422e-1f));
+  const V small = hn::MulAdd(hn::Mul(p, square), x, x);
+  const V grown =
+      Exp(d, hn::Add(hn::Min(magnitude, hn::Set(d, 10.0f)), hn::Min(magnitude, hn::Set(d, 10.0f))));
+  const V one = hn::Set(d, 1.0f);
+  const V large = hn::Sub(one, hn::Div(hn::Set(d, 2.0f), hn::Add(grown, one)));
+  const V y = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 0.625f)), small, large);
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::CopySign(y, x));  // -0 stays -0
+}
+
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Sigmoid(D d, V x) {
+  const V one = hn::Set(d, 1.0f);
+  return hn::Div(one, hn::Add(one, Exp(d, hn::Neg(x))));
+}
+
+}  // namespace unfold::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
