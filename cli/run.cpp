@@ -56,7 +56,7 @@ Model open_model(const std::string& path, const Global& global, std::filesystem:
 void MachineOptions::add_to(CLI::App* command) {
   command->add_option("--threads", threads, "Threads; default: as many as this process may use")
       ->check(CLI::Range(1, 1024));
-  command->add_option("--engine", engine, "im2col (default) or naive: which kernels compute");
+  command->add_option("--engine", engine, "fast (default), im2col or naive: which kernels compute");
 }
 
 int MachineOptions::resolved_threads() const {
@@ -64,7 +64,9 @@ int MachineOptions::resolved_threads() const {
 }
 
 Engine MachineOptions::resolved_engine() const {
-  if (engine != "naive" && engine != "im2col") throw unknown_name("engine", engine, {"naive", "im2col"});
+  if (engine != "naive" && engine != "im2col" && engine != "fast") {
+    throw unknown_name("engine", engine, {"naive", "im2col", "fast"});
+  }
   return engine_named(engine);
 }
 

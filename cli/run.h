@@ -21,7 +21,7 @@ Model open_model(const std::string& path, const Global& global, std::filesystem:
 /// The options --threads and --engine, with their checks.
 struct MachineOptions {
   int threads = 0;  ///< 0: as many as this process may use
-  std::string engine = "im2col";
+  std::string engine = "fast";
   void add_to(CLI::App* command);
   int resolved_threads() const;
   Engine resolved_engine() const;

@@ -1,40 +1,146 @@
 #include "unfold/lowering.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include "unfold/error.h"
+#include "unfold/ops/shape_ops.h"
+
 namespace unfold {
+namespace {
 
-std::vector<LoweredNode> lower(const Graph& graph, bool input_gradient) {
-  const std::vector<Node>& nodes = graph.nodes();
-  const auto at = [](ValueId value) { return static_cast<size_t>(value.index); };
+/// Sixteen images of a value beyond this no longer fit a second-level cache beside their gradients.
+constexpr int64_t kLaneElements = 1 << 15;
 
-  // Forward: which values depend on a parameter (or on an input whose gradient is wanted).
-  std::vector<bool> wants(static_cast<size_t>(graph.values()), false);
-  wants[at(graph.input())] = input_gradient;
-  std::vector<LoweredNode> lowered(nodes.size());
-  const auto table = graph.parameter_table();
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    lowered[i].node = static_cast<int>(i);
-    lowered[i].weight = table->find(nodes[i].name + ".weight");
-    lowered[i].bias = table->find(nodes[i].name + ".bias");
-    bool any = lowered[i].weight >= 0;
-    for (const ValueId value : nodes[i].inputs) any = any || wants[at(value)];
-    wants[at(nodes[i].output)] = any;
-  }
-
-  // Backward: who reaches a value first overwrites its gradient, the others add.
-  std::vector<bool> reached(static_cast<size_t>(graph.values()), false);
-  reached[at(graph.output())] = true;  // by the loss
-  for (size_t i = nodes.size(); i-- > 0;) {
-    LoweredNode& node = lowered[i];
-    node.backward = reached[at(nodes[i].output)] && wants[at(nodes[i].output)];
-    if (!node.backward) continue;
-    for (size_t k = 0; k < nodes[i].inputs.size(); ++k) {
-      const size_t value = at(nodes[i].inputs[k]);
-      if (!wants[value]) continue;
-      node.gradient[k] = reached[value] ? LoweredNode::Gradient::add : LoweredNode::Gradient::overwrite;
-      reached[value] = true;
+/// The kernel for a node, if there is one in this layout.
+template <class T>
+const Implementation<T>* choose(const Op& op, Engine engine, bool lanes) {
+  const auto table = op.implementations(T{});
+  if (const char* forced = std::getenv("UNFOLD_KERNEL")) {
+    for (const Implementation<T>& kernel : table) {
+      if (std::string_view(forced) == kernel.name) return &kernel;
     }
   }
-  return lowered;
+  for (const Implementation<T>& kernel : table) {
+    const bool mine = kernel.engine == engine || kernel.engine == Engine::naive ||
+                      (engine == Engine::fast && kernel.engine == Engine::im2col);
+    if (mine && (lanes || kernel.layout == Layout::nchw)) return &kernel;
+  }
+  return nullptr;
 }
+
+template <class T>
+class Lowering {
+ public:
+  Lowering(const Graph& graph, const LoweringOptions& options) : graph_(graph), options_(options) {
+    for (int v = 0; v < graph.values(); ++v) {
+      if (graph.shape({v}).elements() > kLaneElements) options_.lanes = false;
+    }
+  }
+
+  Lowered<T> run() {
+    add_value(graph_.shape(graph_.input()), Layout::nchw);
+    low_.value_of.assign(static_cast<size_t>(graph_.values()), -1);
+    low_.value_of[0] = 0;
+    for (const Node& node : graph_.nodes()) add(node);
+    const int output = low_.value_of[static_cast<size_t>(graph_.output().index)];
+    low_.value_of.back() = in_layout(output, Layout::nchw);
+    mark_gradients();
+    return std::move(low_);
+  }
+
+ private:
+  int add_value(const Shape& shape, Layout layout) {
+    low_.shapes.push_back(shape);
+    low_.layouts.push_back(layout);
+    return static_cast<int>(low_.shapes.size()) - 1;
+  }
+
+  void add(const Node& node) {
+    LoweredNode<T> lowered;
+    lowered.name = node.name;
+    lowered.op = node.op;
+    lowered.kernel = choose<T>(*node.op, options_.engine, options_.lanes);
+    if (!lowered.kernel) {
+      throw Error(ErrorKind::usage, "no kernel for this operator").where(node.name).got(node.op->type());
+    }
+    for (const ValueId value : node.inputs) {
+      lowered.inputs.push_back(
+          in_layout(low_.value_of[static_cast<size_t>(value.index)], lowered.kernel->layout));
+    }
+    lowered.output = add_value(graph_.shape(node.output), lowered.kernel->layout);
+    low_.value_of[static_cast<size_t>(node.output.index)] = lowered.output;
+    low_.nodes.push_back(std::move(lowered));
+  }
+
+  /// The value in this layout: itself, or a conversion of it, made once.
+  int in_layout(int value, Layout layout) {
+    const auto v = static_cast<size_t>(value);
+    if (low_.layouts[v] == layout) return value;
+    const auto made = converted_.find({value, layout});
+    if (made != converted_.end()) return made->second;
+    LoweredNode<T> node;
+    const std::string from = low_.nodes.empty() || value == 0 ? "input" : producer(value);
+    node.name = from + (layout == Layout::chwn16 ? ":lanes" : ":rows");
+    node.op = std::make_shared<Relayout>(layout);
+    node.kernel = &node.op->implementations(T{})[0];
+    node.inputs = {value};
+    node.output = add_value(low_.shapes[v], layout);
+    converted_[{value, layout}] = node.output;
+    low_.nodes.push_back(std::move(node));
+    return low_.nodes.back().output;
+  }
+
+  std::string producer(int value) const {
+    const auto at =
+        std::find_if(low_.nodes.begin(), low_.nodes.end(), [&](const auto& n) { return n.output == value; });
+    return at->name;
+  }
+
+  void mark_gradients() {
+    // Forward: which values depend on a parameter (or on an input whose gradient is wanted).
+    std::vector<bool> wants(low_.shapes.size(), false), reached(low_.shapes.size(), false);
+    wants[0] = options_.input_gradient;
+    const auto table = graph_.parameter_table();
+    for (LoweredNode<T>& node : low_.nodes) {
+      node.weight = table->find(node.name + ".weight");
+      node.bias = table->find(node.name + ".bias");
+      bool any = node.weight >= 0;
+      for (const int value : node.inputs) any = any || wants[static_cast<size_t>(value)];
+      wants[static_cast<size_t>(node.output)] = any;
+    }
+    // Backward: who reaches a value first overwrites its gradient, the others add.
+    reached.back() = true;  // by the loss
+    for (size_t i = low_.nodes.size(); i-- > 0;) {
+      LoweredNode<T>& node = low_.nodes[i];
+      const auto y = static_cast<size_t>(node.output);
+      node.backward = reached[y] && wants[y];
+      if (!node.backward) continue;
+      for (size_t k = 0; k < node.inputs.size(); ++k) {
+        const auto value = static_cast<size_t>(node.inputs[k]);
+        if (!wants[value]) continue;
+        node.gradient[k] =
+            reached[value] ? LoweredNode<T>::Gradient::add : LoweredNode<T>::Gradient::overwrite;
+        reached[value] = true;
+      }
+    }
+  }
+
+  const Graph& graph_;
+  LoweringOptions options_;
+  Lowered<T> low_;
+  std::map<std::pair<int, Layout>, int> converted_;
+};
+
+}  // namespace
+
+template <class T>
+Lowered<T> lower(const Graph& graph, const LoweringOptions& options) {
+  return Lowering<T>(graph, options).run();
+}
+
+template Lowered<float> lower(const Graph&, const LoweringOptions&);
+template Lowered<double> lower(const Graph&, const LoweringOptions&);
 
 }  // namespace unfold

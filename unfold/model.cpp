@@ -125,11 +125,12 @@ std::vector<double> probabilities(std::span<const float> logits) {
 Engine engine_named(std::string_view name) {
   if (name == "naive") return Engine::naive;
   if (name == "im2col") return Engine::im2col;
-  throw Error(ErrorKind::usage, "unknown engine").wanted("naive or im2col").got(name);
+  if (name == "fast") return Engine::fast;
+  throw Error(ErrorKind::usage, "unknown engine").wanted("naive, im2col or fast").got(name);
 }
 
 std::string_view engine_name(Engine engine) {
-  return engine == Engine::naive ? "naive" : "im2col";
+  return engine == Engine::naive ? "naive" : engine == Engine::im2col ? "im2col" : "fast";
 }
 
 }  // namespace unfold

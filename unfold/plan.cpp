@@ -5,12 +5,14 @@
 #include <cstdlib>
 
 #include "unfold/error.h"
+#include "unfold/kernels/lanes.h"
 
 namespace unfold {
 namespace {
 
 constexpr int64_t kPartialElements = 1 << 14;  // weights up to this size get a partial gradient per shard
 constexpr int64_t kPieceElements = 1 << 13;    // a piece of the gradient stays in the first-level cache
+constexpr int64_t kLanesFrom = 4;  // images from which a block of lanes is faster than one image at a time
 
 int64_t round_up(int64_t bytes) {
   return (bytes + 63) / 64 * 64;
@@ -21,23 +23,6 @@ int64_t levels(int64_t shards) {
   int64_t n = 1;
   while ((int64_t{1} << (n - 1)) < shards) ++n;
   return n;
-}
-
-/// The kernel for a node: the first in its table that belongs to the engine (the naive ones to every engine),
-/// or the one that UNFOLD_KERNEL names.
-template <class T>
-const Implementation<T>* choose(const Op& op, Engine engine, const std::string& where) {
-  const char* forced = std::getenv("UNFOLD_KERNEL");
-  const auto table = op.implementations(T{});
-  if (forced) {
-    for (const Implementation<T>& kernel : table) {
-      if (std::string_view(forced) == kernel.name) return &kernel;
-    }
-  }
-  for (const Implementation<T>& kernel : table) {
-    if (kernel.engine == engine || kernel.engine == Engine::naive) return &kernel;
-  }
-  throw Error(ErrorKind::usage, "no kernel for this operator").where(where).got(op.type());
 }
 
 /// Gives each tensor of a slab a place: one that is no longer read makes room for the next. First fit.
@@ -88,22 +73,23 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
         .wanted("one axis (classes)")
         .got(graph.shape(graph.output()).text());
   }
-  for (int v = 0; v < graph.values(); ++v) shapes_.push_back(graph.shape({v}));
-  for (const LoweredNode& lowered : lower(graph, options.input_gradient)) {
-    const Node& node = graph.nodes()[static_cast<size_t>(lowered.node)];
-    const std::vector<Shape> in = graph.input_shapes(node);
+  // Training sums over images, so its kernels must not depend on how many there are; inference promises the
+  // same bits from both layouts.
+  const bool lanes = options.training || options.batch >= kLanesFrom;
+  Lowered<T> lowered =
+      lower<T>(graph, {.engine = options.engine, .lanes = lanes, .input_gradient = options.input_gradient});
+  shapes_ = std::move(lowered.shapes);
+  layouts_ = std::move(lowered.layouts);
+  value_of_ = std::move(lowered.value_of);
+  for (LoweredNode<T>& node : lowered.nodes) {
+    std::vector<Shape> in;
+    for (const int value : node.inputs) in.push_back(shapes_[static_cast<size_t>(value)]);
     Step step;
-    step.lowered = lowered;
-    step.name = node.name;
-    step.op = node.op;
-    step.kernel = choose<T>(*node.op, options.engine, node.name);
-    step.window = node.op->window_shape(in);
-    for (const ValueId value : node.inputs) step.inputs.push_back(value.index);
-    step.output = node.output.index;
+    static_cast<LoweredNode<T>&>(step) = std::move(node);
+    step.window = step.op->window_shape(in);
     step.in = in[0].elements();
-    step.out = graph.shape(node.output).elements();
-    step.macs = node.op->macs(in);
-    step.saved = node.op->saved_bytes(in);
+    step.out = shapes_[static_cast<size_t>(step.output)].elements();
+    step.macs = step.op->macs(in);
     steps_.push_back(std::move(step));
   }
   if (const char* forced = std::getenv("UNFOLD_KERNEL")) {
@@ -120,8 +106,8 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
 
 template <class T>
 int64_t Plan<T>::parameter_elements(const Step& step) const {
-  const int64_t biases = step.lowered.bias >= 0 ? (*table_)[step.lowered.bias].shape.elements() : 0;
-  return (*table_)[step.lowered.weight].shape.elements() + biases;
+  const int64_t biases = step.bias >= 0 ? (*table_)[step.bias].shape.elements() : 0;
+  return (*table_)[step.weight].shape.elements() + biases;
 }
 
 template <class T>
@@ -130,13 +116,20 @@ bool Plan<T>::has_partial(const Step& step) const {
 }
 
 template <class T>
-Call<T> Plan<T>::sizes(const Step& step, int64_t n) {
+int64_t Plan<T>::elements(int value, int64_t n) const {
+  const auto v = static_cast<size_t>(value);
+  return (layouts_[v] == Layout::chwn16 ? lanes::kLanes : n) * shapes_[v].elements();
+}
+
+template <class T>
+Call<T> Plan<T>::sizes(const Step& step, int64_t n) const {
   Call<T> c;
   c.n = n;
   c.window = step.window;
   c.window.n = n;
   c.in = step.in;
   c.out = step.out;
+  c.training = options_.training;
   return c;
 }
 
@@ -154,8 +147,8 @@ void Plan<T>::place() {
   gradient_made.back() = loss;
   for (int i = 0; i < steps; ++i) {
     const Step& step = steps_[static_cast<size_t>(i)];
-    const bool walks = training && step.lowered.weight >= 0 && !has_partial(step);
-    const int used = !training || !step.lowered.backward ? i + 1 : walks ? end : 2 * steps + 1 - i;
+    const bool walks = training && step.weight >= 0 && !has_partial(step);
+    const int used = !training || !step.backward ? i + 1 : walks ? end : 2 * steps + 1 - i;
     const auto y = static_cast<size_t>(step.output);
     made[y] = i + 1;
     read[y] = std::max(read[y], used);
@@ -163,7 +156,7 @@ void Plan<T>::place() {
     for (size_t k = 0; k < step.inputs.size(); ++k) {
       const auto x = static_cast<size_t>(step.inputs[k]);
       read[x] = std::max(read[x], used);
-      if (step.lowered.gradient[k] == LoweredNode::Gradient::overwrite) gradient_made[x] = 2 * steps + 1 - i;
+      if (step.gradient[k] == LoweredNode<T>::Gradient::overwrite) gradient_made[x] = 2 * steps + 1 - i;
     }
   }
   if (options_.input_gradient) gradient_read.front() = end;
@@ -174,7 +167,7 @@ void Plan<T>::place() {
 
   Arena arena;
   const auto bytes = [&](size_t value) {
-    return images * shapes_[value].elements() * static_cast<int64_t>(sizeof(T));
+    return elements(static_cast<int>(value), images) * static_cast<int64_t>(sizeof(T));
   };
   for (size_t v = 0; v < values; ++v) {
     value_at_.push_back(arena.place(bytes(v), made[v], std::max(read[v], made[v])));
@@ -185,14 +178,17 @@ void Plan<T>::place() {
   for (int i = 0; i < steps; ++i) {
     Step& step = steps_[static_cast<size_t>(i)];
     const int backward = 2 * steps + 1 - i;
-    step.saved = step.saved > 0 ? arena.place(images * step.saved, i + 1, training ? backward : i + 1) : -1;
+    const int64_t saved = step.kernel->saved ? step.kernel->saved(*step.op, sizes(step, images)) : 0;
+    const int last = !training ? i + 1 : step.weight >= 0 && !has_partial(step) ? end : backward;
+    step.saved = saved > 0 ? arena.place(saved, i + 1, last) : -1;
     if (step.kernel->scratch) {
       scratch = std::max(scratch, step.kernel->scratch(*step.op, sizes(step, images)));
     }
-    for (const auto gradient : step.lowered.gradient) {
-      if (gradient == LoweredNode::Gradient::add) addend = std::max(addend, images * step.in);
+    for (size_t k = 0; k < step.inputs.size(); ++k) {
+      if (step.gradient[k] == LoweredNode<T>::Gradient::add)
+        addend = std::max(addend, elements(step.inputs[k], images));
     }
-    if (training && step.lowered.weight >= 0 && has_partial(step)) {
+    if (training && step.weight >= 0 && has_partial(step)) {
       step.partial = arena.place(parameter_elements(step) * static_cast<int64_t>(sizeof(T)), backward, end);
     }
   }
@@ -208,10 +204,10 @@ void Plan<T>::cut_gradient() {
   int64_t stack = 0;
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
-    if (step.lowered.weight < 0) continue;
-    const Shape& shape = (*table_)[step.lowered.weight].shape;
+    if (step.weight < 0) continue;
+    const Shape& shape = (*table_)[step.weight].shape;
     const int64_t rows = shape[0], row = shape.elements() / rows;
-    const int64_t biases = step.lowered.bias >= 0 ? rows : 0;
+    const int64_t biases = step.bias >= 0 ? rows : 0;
     const int index = static_cast<int>(i);
     if (step.partial >= 0) {
       for (int64_t first = 0; first < rows * row + biases; first += kPieceElements) {

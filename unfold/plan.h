@@ -31,7 +31,7 @@ inline constexpr int64_t kShardImages = 16;
 struct PlanOptions {
   int64_t batch = 1;
   bool training = false;  ///< gradients and loss, or forward only
-  Engine engine = Engine::im2col;
+  Engine engine = Engine::fast;
   bool input_gradient = false;  ///< also the gradient of the input (gradient checks, pictures)
   bool keep = false;            ///< training: every value and gradient stays readable after the run
 };
@@ -90,16 +90,10 @@ class Plan {
   MemoryLayout memory() const { return memory_; }
 
  private:
-  struct Step {
-    LoweredNode lowered;
-    std::string name;
-    std::shared_ptr<const Op> op;
-    const Implementation<T>* kernel = nullptr;
+  struct Step : LoweredNode<T> {
     Conv2dShape window;
-    std::vector<int> inputs;  // values
-    int output = 0;           // value
-    int64_t in = 0, out = 0;
-    int64_t saved = -1;  // offset in the slab
+    int64_t in = 0, out = 0;  // elements of one image of the first input and of the output
+    int64_t saved = -1;       // offset in the slab
     int64_t partial =
         -1;  // offset of this node's partial gradient in the slab, or -1: owner walks the shards
     int64_t macs = 0;
@@ -115,7 +109,9 @@ class Plan {
   bool has_partial(const Step& step) const;  ///< or does an owner walk the shards?
   void place();
   void cut_gradient();
-  static Call<T> sizes(const Step& step, int64_t n);  ///< a call of n images without pointers
+  Call<T> sizes(const Step& step, int64_t n) const;  ///< a call of n images without pointers
+  /// Elements of n images of a value: in lanes, those of a whole block.
+  int64_t elements(int value, int64_t n) const;
   Call<T> call(const Step& step, int64_t n, std::byte* slab, T* scratch,
                const Parameters<T>& parameters) const;
   void forward_shard(int64_t n, std::byte* slab, T* scratch, const Parameters<T>& parameters) const;
@@ -129,13 +125,16 @@ class Plan {
   int64_t shard_images(int64_t shard) const {
     return std::min(kShardImages, options_.batch - shard * kShardImages);
   }
-  std::vector<T> read(int64_t offset, int64_t elements, int64_t image, const Workspace<T>& workspace) const;
+  std::vector<T> read(const std::vector<int64_t>& places, ValueId value, int64_t image,
+                      const Workspace<T>& workspace) const;
 
   PlanOptions options_;
   std::shared_ptr<const ParameterTable> table_;
   std::vector<Step> steps_;
   std::vector<Piece> pieces_;
   std::vector<Shape> shapes_;               // of one image, by value
+  std::vector<Layout> layouts_;             // by value
+  std::vector<int> value_of_;               // by value of the graph
   std::vector<int64_t> value_at_;           // offset in the slab, by value
   std::vector<int64_t> value_gradient_at_;  // the same for gradients, or -1
   int64_t addend_at_ = -1;                  // where a gradient waits to be added

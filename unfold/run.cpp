@@ -44,8 +44,8 @@ Call<T> Plan<T>::call(const Step& step, int64_t n, std::byte* slab, T* scratch,
   c.y = at<T>(slab, value_at_[static_cast<size_t>(step.output)]);
   const int64_t dy = value_gradient_at_[static_cast<size_t>(step.output)];
   if (dy >= 0) c.dy = at<T>(slab, dy);
-  if (step.lowered.weight >= 0) c.w = parameters.slice(step.lowered.weight);
-  if (step.lowered.bias >= 0) c.b = parameters.slice(step.lowered.bias);
+  if (step.weight >= 0) c.w = parameters.slice(step.weight);
+  if (step.bias >= 0) c.b = parameters.slice(step.bias);
   if (step.saved >= 0) c.saved = slab + step.saved;
   c.scratch = scratch;
   return c;
@@ -60,27 +60,27 @@ template <class T>
 void Plan<T>::backward_shard(int64_t n, std::byte* slab, T* scratch, const Parameters<T>& parameters) const {
   for (size_t i = steps_.size(); i-- > 0;) {
     const Step& step = steps_[i];
-    if (!step.lowered.backward) continue;
+    if (!step.backward) continue;
     Call<T> c = call(step, n, slab, scratch, parameters);
     if (step.partial >= 0) {
-      const ParameterSlice& weight = (*table_)[step.lowered.weight];
+      const ParameterSlice& weight = (*table_)[step.weight];
       const int64_t elements = weight.shape.elements();
       c.row0 = 0;
       c.row1 = weight.shape[0];
       c.dw = at<T>(slab, step.partial);
-      c.db = step.lowered.bias >= 0 ? c.dw + elements : nullptr;
+      c.db = step.bias >= 0 ? c.dw + elements : nullptr;
       std::fill(c.dw, c.dw + elements + (c.db ? c.row1 : 0), T{0});
       step.kernel->backward_weights(*step.op, c);
     }
     for (size_t k = 0; k < step.inputs.size(); ++k) {
-      const auto gradient = step.lowered.gradient[k];
-      if (gradient == LoweredNode::Gradient::none) continue;
+      const auto gradient = step.gradient[k];
+      if (gradient == LoweredNode<T>::Gradient::none) continue;
       T* target = at<T>(slab, value_gradient_at_[static_cast<size_t>(step.inputs[k])]);
       c.input = static_cast<int>(k);
-      c.dx = gradient == LoweredNode::Gradient::add ? at<T>(slab, addend_at_) : target;
+      c.dx = gradient == LoweredNode<T>::Gradient::add ? at<T>(slab, addend_at_) : target;
       step.kernel->backward_data(*step.op, c);
       if (c.dx != target) {
-        for (int64_t e = 0; e < n * step.in; ++e) target[e] += c.dx[e];
+        for (int64_t e = 0, end = elements(step.inputs[k], n); e < end; ++e) target[e] += c.dx[e];
       }
     }
   }
@@ -164,12 +164,11 @@ void Plan<T>::add_partials(const Piece& piece, Parameters<T>& gradient, Workspac
       for (int64_t i = 0; i < piece.count; ++i) to[i] += from[i];
     }
   }
-  const int64_t weights = (*table_)[step.lowered.weight].shape.elements();
+  const int64_t weights = (*table_)[step.weight].shape.elements();
   const T* sum = partial(0);
   for (int64_t i = 0; i < piece.count; ++i) {
     const int64_t e = piece.first + i;
-    (e < weights ? gradient.slice(step.lowered.weight)[e] : gradient.slice(step.lowered.bias)[e - weights]) =
-        sum[i];
+    (e < weights ? gradient.slice(step.weight)[e] : gradient.slice(step.bias)[e - weights]) = sum[i];
   }
 }
 
@@ -177,7 +176,7 @@ template <class T>
 void Plan<T>::walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace, int worker) const {
   // A stack of partials adds shard 2k to 2k+1, then the pairs, and so on: the tree of add_partials().
   const Step& step = steps_[static_cast<size_t>(piece.step)];
-  const Shape& shape = (*table_)[step.lowered.weight].shape;
+  const Shape& shape = (*table_)[step.weight].shape;
   const int64_t rows = piece.row1 - piece.row0, row = shape.elements() / shape[0], size = rows * (row + 1);
   const int64_t level =
       (size * static_cast<int64_t>(sizeof(T)) + 63) / 64 * 64 / static_cast<int64_t>(sizeof(T));
@@ -195,10 +194,11 @@ void Plan<T>::walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& wo
     Call<T> c = sizes(step, shard_images(shard));
     c.x[0] = at<T>(slab, value_at_[static_cast<size_t>(step.inputs[0])]);
     c.dy = at<T>(slab, value_gradient_at_[static_cast<size_t>(step.output)]);
+    if (step.saved >= 0) c.saved = slab + step.saved;
     c.row0 = piece.row0;
     c.row1 = piece.row1;
     c.dw = stack + height * level;
-    c.db = step.lowered.bias >= 0 ? c.dw + rows * row : nullptr;
+    c.db = step.bias >= 0 ? c.dw + rows * row : nullptr;
     c.scratch = scratch;
     std::fill(c.dw, c.dw + size, T{0});
     step.kernel->backward_weights(*step.op, c);
@@ -206,35 +206,39 @@ void Plan<T>::walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& wo
     for (int64_t done = shard + 1; done % 2 == 0; done /= 2) merge(height--);
   }
   for (; height > 1; --height) merge(height);
-  std::copy(stack, stack + rows * row, gradient.slice(step.lowered.weight) + piece.row0 * row);
-  if (step.lowered.bias >= 0) {
-    std::copy(stack + rows * row, stack + size, gradient.slice(step.lowered.bias) + piece.row0);
+  std::copy(stack, stack + rows * row, gradient.slice(step.weight) + piece.row0 * row);
+  if (step.bias >= 0) {
+    std::copy(stack + rows * row, stack + size, gradient.slice(step.bias) + piece.row0);
   }
 }
 
 template <class T>
-std::vector<T> Plan<T>::read(int64_t offset, int64_t elements, int64_t image,
+std::vector<T> Plan<T>::read(const std::vector<int64_t>& places, ValueId value, int64_t image,
                              const Workspace<T>& workspace) const {
+  const int v = value_of_.at(static_cast<size_t>(value.index));
+  const int64_t offset = places.at(static_cast<size_t>(v));
   if (!options_.keep || offset < 0 || image < 0 || image >= options_.batch) {
     throw Error(ErrorKind::usage,
                 "only a plan made with `keep` has its values, for the images of its batch, and gradients of "
                 "what learns");
   }
-  const auto* first = reinterpret_cast<const T*>(workspace.slab(image / kShardImages) + offset) +
-                      image % kShardImages * elements;
-  return {first, first + elements};
+  const bool lanes = layouts_[static_cast<size_t>(v)] == Layout::chwn16;
+  const int64_t count = shapes_[static_cast<size_t>(v)].elements(), at = image % kShardImages;
+  const auto* first = reinterpret_cast<const T*>(workspace.slab(image / kShardImages) + offset);
+  std::vector<T> values(static_cast<size_t>(count));
+  for (int64_t e = 0; e < count; ++e)
+    values[static_cast<size_t>(e)] = lanes ? first[e * kShardImages + at] : first[at * count + e];
+  return values;
 }
 
 template <class T>
 std::vector<T> Plan<T>::value(ValueId value, int64_t image, const Workspace<T>& workspace) const {
-  const auto v = static_cast<size_t>(value.index);
-  return read(value_at_.at(v), shapes_.at(v).elements(), image, workspace);
+  return read(value_at_, value, image, workspace);
 }
 
 template <class T>
 std::vector<T> Plan<T>::value_gradient(ValueId value, int64_t image, const Workspace<T>& workspace) const {
-  const auto v = static_cast<size_t>(value.index);
-  return read(value_gradient_at_.at(v), shapes_.at(v).elements(), image, workspace);
+  return read(value_gradient_at_, value, image, workspace);
 }
 
 #define UNFOLD_INSTANTIATE(T)                                                                               \

@@ -47,7 +47,11 @@ constexpr Dtype dtype_of<bool>() {
 }
 
 /// How the elements of an activation lie in memory. The API speaks nchw; an engine may choose another inside.
-enum class Layout : uint8_t { nchw, nhwc, chwn16 };
+enum class Layout : uint8_t {
+  nchw,
+  nhwc,
+  chwn16,  ///< (C, H, W, 16): up to 16 images side by side (kernels/lanes.h)
+};
 
 /// A block of memory aligned to 64 bytes, filled with zero; the owner of every large array here.
 class Buffer {

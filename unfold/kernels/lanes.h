@@ -41,6 +41,21 @@ void conv2d_backward_weights(const Conv2dShape& shape, const float* x, const flo
 /// Floats of scratch for any of the three.
 int64_t conv2d_scratch(const Conv2dShape& shape);
 
+// Linear layer of one block: x (IN,16), w (OUT,IN), b (OUT) or null, y (OUT,16). `scratch`: linear_scratch()
+// floats.
+
+/// y[o] = b[o] + sum over i in rising order of w[o][i] * x[i], one chain. Overwrites y.
+void linear_forward(int64_t n, int64_t in, int64_t out, const float* x, const float* w, const float* b,
+                    float* y, float* scratch);
+/// dx[i] = sum over o in rising order of w[o][i] * dy[o], one chain. Overwrites dx.
+void linear_backward_data(int64_t n, int64_t in, int64_t out, const float* w, const float* dy, float* dx,
+                          float* scratch);
+/// Rows o0 .. o1-1: dw (o1-o0, IN) += sum over images in order of dy[o][n] * x_rows[n], one chain of at most
+/// 16; db likewise. x_rows (n, IN), the block's input in rows.
+void linear_backward_weights(int64_t n, int64_t in, int64_t o0, int64_t o1, const float* x_rows,
+                             const float* dy, float* dw, float* db, float* scratch);
+int64_t linear_scratch(int64_t in, int64_t out);
+
 // Pooling of one block, as the reference kernels.
 void avg_pool2d_forward(const Conv2dShape& shape, const float* x, float* y, bool count_include_pad);
 void avg_pool2d_backward(const Conv2dShape& shape, const float* dy, float* dx, bool count_include_pad);

@@ -39,24 +39,28 @@ HWY_INLINE V Exp(D d, V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, hn::Mul(hn::Mul(p, a), b));
 }
 
-/// |x| < 0.625: the odd polynomial x + x^3 P(x^2) of Cephes' tanhf (S. Moshier). Beyond: 1 - 2 / (exp(2|x|) +
-/// 1).
+/// tanh|x| = t / (t + 2) with t = exp(2|x|) - 1 = 2^n * (exp(r) - 1) + (2^n - 1), 2|x| = n ln 2 + r: no
+/// branch, and for small x, where n = 0, no cancellation. exp(r) - 1 is its degree-7 Taylor sum. Beyond 10
+/// the result is 1.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Tanh(D d, V x) {
-  const V magnitude = hn::Abs(x);
-  const V square = hn::Mul(x, x);
-  V p = hn::Set(d, -5.70498872745e-3f);
-  p = hn::MulAdd(p, square, hn::Set(d, 2.06390887954e-2f));
-  p = hn::MulAdd(p, square, hn::Set(d, -5.37397155531e-2f));
-  p = hn::MulAdd(p, square, hn::Set(d, 1.33314422036e-1f));
-  p = hn::MulAdd(p, square, hn::Set(d, -3.33332819422e-1f));
-  const V small = hn::MulAdd(hn::Mul(p, square), x, x);
-  const V grown =
-      Exp(d, hn::Add(hn::Min(magnitude, hn::Set(d, 10.0f)), hn::Min(magnitude, hn::Set(d, 10.0f))));
-  const V one = hn::Set(d, 1.0f);
-  const V large = hn::Sub(one, hn::Div(hn::Set(d, 2.0f), hn::Add(grown, one)));
-  const V y = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 0.625f)), small, large);
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::CopySign(y, x));  // -0 stays -0
+  const hn::RebindToSigned<D> di;
+  const V magnitude = hn::Abs(x), most = hn::Set(d, 10.0f);
+  const V bounded = hn::IfThenElse(hn::Gt(magnitude, most), most, magnitude);  // NaN stays
+  const V twice = hn::Add(bounded, bounded);
+  const V n = hn::Round(hn::Mul(twice, hn::Set(d, 1.44269504f)));
+  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), twice);
+  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
+  V p = hn::Set(d, 1.0f / 5040);
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 720));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 120));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 24));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 6));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
+  p = hn::MulAdd(hn::Mul(p, r), r, r);
+  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127))));
+  const V t = hn::MulAdd(power, p, hn::Sub(power, hn::Set(d, 1.0f)));
+  return hn::CopySign(hn::Div(t, hn::Add(t, hn::Set(d, 2.0f))), x);  // -0 stays -0
 }
 
 template <class D, class V = hn::Vec<D>>

@@ -4,6 +4,7 @@
 
 #include "unfold/error.h"
 #include "unfold/kernels/activation.h"
+#include "unfold/kernels/lanes.h"
 #include "unfold/kernels/reference/activation.h"
 
 namespace unfold {
@@ -50,20 +51,57 @@ void sigmoid_vector_forward(const Op&, const Call<float>& c) {
   sigmoid_forward(c.n * c.out, c.x[0], c.y);
 }
 
+void tanh_lanes_forward(const Op& op, const Call<float>& c) {
+  lanes::tanh_forward(c.n, c.out, c.x[0], scale_of<float>(op), c.y);
+}
+void tanh_lanes_backward(const Op& op, const Call<float>& c) {
+  lanes::tanh_backward(c.n, c.out, c.y, c.dy, scale_of<float>(op), c.dx);
+}
+void relu_lanes_forward(const Op&, const Call<float>& c) {
+  lanes::relu_forward(c.n, c.out, c.x[0], c.y);
+}
+void relu_lanes_backward(const Op&, const Call<float>& c) {
+  lanes::relu_backward(c.n, c.out, c.y, c.dy, c.dx);
+}
+void sigmoid_lanes_forward(const Op&, const Call<float>& c) {
+  sigmoid_forward(lanes::kLanes * c.out, c.x[0], c.y);
+}
+void sigmoid_lanes_backward(const Op&, const Call<float>& c) {
+  reference::sigmoid_backward(lanes::kLanes * c.out, c.y, c.dy, c.dx);
+}
+
 constexpr Implementation<float> kTanhFloat[] = {
-    {"tanh/vector", Engine::im2col, "tanh13", tanh_vector_forward, tanh_vector_backward},
+    {.name = "tanh/lanes",
+     .engine = Engine::fast,
+     .numerics = "tanh-expm1",
+     .forward = tanh_lanes_forward,
+     .backward_data = tanh_lanes_backward,
+     .layout = Layout::chwn16},
+    {"tanh/vector", Engine::im2col, "tanh-expm1", tanh_vector_forward, tanh_vector_backward},
     {"tanh/reference", Engine::naive, "libm", tanh_naive_forward<float>, tanh_naive_backward<float>},
 };
 constexpr Implementation<double> kTanhDouble[] = {
     {"tanh/reference", Engine::naive, "libm", tanh_naive_forward<double>, tanh_naive_backward<double>},
 };
 constexpr Implementation<float> kReluFloat[] = {
+    {.name = "relu/lanes",
+     .engine = Engine::fast,
+     .numerics = "exact",
+     .forward = relu_lanes_forward,
+     .backward_data = relu_lanes_backward,
+     .layout = Layout::chwn16},
     {"relu/reference", Engine::naive, "exact", relu_naive_forward<float>, relu_naive_backward<float>},
 };
 constexpr Implementation<double> kReluDouble[] = {
     {"relu/reference", Engine::naive, "exact", relu_naive_forward<double>, relu_naive_backward<double>},
 };
 constexpr Implementation<float> kSigmoidFloat[] = {
+    {.name = "sigmoid/lanes",
+     .engine = Engine::fast,
+     .numerics = "exp7",
+     .forward = sigmoid_lanes_forward,
+     .backward_data = sigmoid_lanes_backward,
+     .layout = Layout::chwn16},
     {"sigmoid/vector", Engine::im2col, "exp7", sigmoid_vector_forward, sigmoid_naive_backward<float>},
     {"sigmoid/reference", Engine::naive, "libm", sigmoid_naive_forward<float>, sigmoid_naive_backward<float>},
 };

@@ -1,6 +1,7 @@
 #include "unfold/ops/conv2d.h"
 
 #include "unfold/kernels/conv2d.h"
+#include "unfold/kernels/lanes.h"
 #include "unfold/kernels/reference/conv2d.h"
 #include "unfold/ops/window_attributes.h"
 
@@ -39,7 +40,28 @@ int64_t im2col_scratch(const Op&, const Call<float>& c) {
   return conv2d_scratch(c.window);
 }
 
+void lanes_forward(const Op&, const Call<float>& c) {
+  lanes::conv2d_forward(c.window, c.x[0], c.w, c.b, c.y, c.scratch);
+}
+void lanes_backward_data(const Op&, const Call<float>& c) {
+  lanes::conv2d_backward_data(c.window, c.w, c.dy, c.dx, c.scratch);
+}
+void lanes_backward_weights(const Op&, const Call<float>& c) {
+  lanes::conv2d_backward_weights(c.window, c.x[0], c.dy, c.dw, c.db, c.scratch);
+}
+int64_t lanes_scratch(const Op&, const Call<float>& c) {
+  return lanes::conv2d_scratch(c.window);
+}
+
 constexpr Implementation<float> kFloat[] = {
+    {.name = "conv2d/lanes",
+     .engine = Engine::fast,
+     .numerics = "chain(ic,kh,kw) dw=rows<=1024px,lanes16",
+     .forward = lanes_forward,
+     .backward_data = lanes_backward_data,
+     .backward_weights = lanes_backward_weights,
+     .scratch = lanes_scratch,
+     .layout = Layout::chwn16},
     {"conv2d/im2col", Engine::im2col, "chain(ic,kh,kw) dw=rows<=1024px", im2col_forward, im2col_backward_data,
      im2col_backward_weights, im2col_scratch},
     {"conv2d/reference", Engine::naive, "loop(ic,kh,kw)", naive_forward<float>, naive_backward_data<float>,

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "unfold/shape.h"
+#include "unfold/tensor.h"
 
 namespace unfold {
 
@@ -18,6 +18,7 @@ namespace unfold {
 enum class Engine {
   naive,   ///< plain loops, the definition
   im2col,  ///< explicit columns, one matrix product, col2im
+  fast,    ///< patches read straight from the image; what it has no kernel for, im2col's
 };
 
 /// One parameter an operator wants: "weight" becomes "conv1.weight" in a network.
@@ -31,7 +32,7 @@ struct ParameterSpec {
 using Attributes = std::map<std::string, std::vector<double>>;
 
 /// One call of a kernel: some images in a row, seen by one worker. All tensors start at the first of these
-/// images.
+/// images and have the kernel's layout.
 template <class T>
 struct Call {
   static constexpr int kMaxInputs = 2;
@@ -49,7 +50,8 @@ struct Call {
   T* dw = nullptr;  ///< gradients of rows row0 .. row1-1 of them, accumulated
   T* db = nullptr;
   int64_t row0 = 0, row1 = 0;
-  void* saved = nullptr;  ///< kept from forward for backward: saved() bytes an image
+  bool training = false;  ///< whether a backward pass will follow
+  void* saved = nullptr;  ///< kept from forward for backward: saved() bytes
   T* scratch = nullptr;   ///< temporary: scratch() elements, 64-byte aligned
 };
 
@@ -65,6 +67,9 @@ struct Implementation {
   void (*backward_data)(const Op&, const Call<T>&);
   void (*backward_weights)(const Op&, const Call<T>&) = nullptr;
   int64_t (*scratch)(const Op&, const Call<T>&) = nullptr;  ///< elements a call with these sizes needs
+  int64_t (*saved)(const Op&,
+                   const Call<T>&) = nullptr;  ///< bytes a call with these sizes keeps for backward
+  Layout layout = Layout::nchw;
 };
 
 class Op {
@@ -83,8 +88,6 @@ class Op {
   virtual Conv2dShape window_shape(std::span<const Shape>) const { return {}; }
   /// Multiply-adds of the forward pass of one image.
   virtual int64_t macs(std::span<const Shape>) const { return 0; }
-  /// Bytes an image keeps from forward for backward beside its input and output.
-  virtual int64_t saved_bytes(std::span<const Shape>) const { return 0; }
   /// Whether rows of the weight's gradient may be computed apart (Call::row0, row1).
   virtual bool splits_rows() const { return false; }
 

@@ -1,6 +1,7 @@
 #include "unfold/ops/pool2d.h"
 
 #include "unfold/error.h"
+#include "unfold/kernels/lanes.h"
 #include "unfold/kernels/pool2d.h"
 #include "unfold/kernels/reference/pool2d.h"
 #include "unfold/ops/window_attributes.h"
@@ -49,7 +50,35 @@ void max_naive_backward(const Op&, const Call<T>& c) {
   reference::max_pool2d_backward(c.window, c.dy, static_cast<const int32_t*>(c.saved), c.dx);
 }
 
+/// The argmax of every output.
+template <class T>
+int64_t max_saved(const Op&, const Call<T>& c) {
+  return c.n * c.out * static_cast<int64_t>(sizeof(int32_t));
+}
+
+void avg_lanes_forward(const Op& op, const Call<float>& c) {
+  lanes::avg_pool2d_forward(c.window, c.x[0], c.y, include_pad(op));
+}
+void avg_lanes_backward(const Op& op, const Call<float>& c) {
+  lanes::avg_pool2d_backward(c.window, c.dy, c.dx, include_pad(op));
+}
+void max_lanes_forward(const Op&, const Call<float>& c) {
+  lanes::max_pool2d_forward(c.window, c.x[0], c.y, static_cast<int32_t*>(c.saved));
+}
+void max_lanes_backward(const Op&, const Call<float>& c) {
+  lanes::max_pool2d_backward(c.window, c.dy, static_cast<const int32_t*>(c.saved), c.dx);
+}
+int64_t max_lanes_saved(const Op&, const Call<float>& c) {
+  return lanes::kLanes * c.out * static_cast<int64_t>(sizeof(int32_t));
+}
+
 constexpr Implementation<float> kAvgFloat[] = {
+    {.name = "avg_pool2d/lanes",
+     .engine = Engine::fast,
+     .numerics = "taps(kh,kw)",
+     .forward = avg_lanes_forward,
+     .backward_data = avg_lanes_backward,
+     .layout = Layout::chwn16},
     {"avg_pool2d/im2col", Engine::im2col, "taps(kh,kw)", avg_im2col_forward, avg_im2col_backward, nullptr,
      avg_im2col_scratch},
     {"avg_pool2d/reference", Engine::naive, "taps(kh,kw)", avg_naive_forward<float>,
@@ -59,12 +88,24 @@ constexpr Implementation<double> kAvgDouble[] = {
     {"avg_pool2d/reference", Engine::naive, "taps(kh,kw)", avg_naive_forward<double>,
      avg_naive_backward<double>},
 };
+template <class T>
+constexpr Implementation<T> kMaxNaive = {.name = "max_pool2d/reference",
+                                         .engine = Engine::naive,
+                                         .numerics = "exact",
+                                         .forward = max_naive_forward<T>,
+                                         .backward_data = max_naive_backward<T>,
+                                         .saved = max_saved<T>};
 constexpr Implementation<float> kMaxFloat[] = {
-    {"max_pool2d/reference", Engine::naive, "exact", max_naive_forward<float>, max_naive_backward<float>},
+    {.name = "max_pool2d/lanes",
+     .engine = Engine::fast,
+     .numerics = "exact",
+     .forward = max_lanes_forward,
+     .backward_data = max_lanes_backward,
+     .saved = max_lanes_saved,
+     .layout = Layout::chwn16},
+    kMaxNaive<float>,
 };
-constexpr Implementation<double> kMaxDouble[] = {
-    {"max_pool2d/reference", Engine::naive, "exact", max_naive_forward<double>, max_naive_backward<double>},
-};
+constexpr Implementation<double> kMaxDouble[] = {kMaxNaive<double>};
 
 void no_groups(const Window2d& window, std::string_view where) {
   window.check(where);
@@ -108,9 +149,6 @@ Shape MaxPool2d::output_shape(std::span<const Shape> in, std::string_view where)
 }
 Conv2dShape MaxPool2d::window_shape(std::span<const Shape> in) const {
   return pooling(in, window_, "MaxPool2d");
-}
-int64_t MaxPool2d::saved_bytes(std::span<const Shape> in) const {
-  return window_shape(in).y_image() * static_cast<int64_t>(sizeof(int32_t));
 }
 std::span<const Implementation<float>> MaxPool2d::implementations(float) const {
   return kMaxFloat;

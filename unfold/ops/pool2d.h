@@ -34,7 +34,6 @@ class MaxPool2d final : public Op {
   Attributes attributes() const override;
   Shape output_shape(std::span<const Shape> in, std::string_view where) const override;
   Conv2dShape window_shape(std::span<const Shape> in) const override;
-  int64_t saved_bytes(std::span<const Shape> in) const override;  ///< the argmax of every output, int32
   std::span<const Implementation<float>> implementations(float) const override;
   std::span<const Implementation<double>> implementations(double) const override;
 

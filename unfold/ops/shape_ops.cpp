@@ -4,6 +4,7 @@
 
 #include "unfold/error.h"
 #include "unfold/kernels/activation.h"
+#include "unfold/kernels/lanes.h"
 #include "unfold/kernels/reference/softmax.h"
 
 namespace unfold {
@@ -35,13 +36,75 @@ void softmax_vector_forward(const Op&, const Call<float>& c) {
   softmax_forward(c.n, c.out, c.x[0], c.y);
 }
 
-template <class T>
-constexpr Implementation<T> kFlatten[] = {
-    {"flatten/reference", Engine::naive, "exact", flatten_forward<T>, copy_gradient<T>},
+/// The whole block of lanes, whatever it holds: it is small.
+Call<float> block(const Call<float>& c) {
+  Call<float> whole = c;
+  whole.n = lanes::kLanes;
+  return whole;
+}
+void flatten_lanes_forward(const Op& op, const Call<float>& c) {
+  flatten_forward(op, block(c));
+}
+void copy_lanes_gradient(const Op& op, const Call<float>& c) {
+  copy_gradient(op, block(c));
+}
+void add_lanes_forward(const Op& op, const Call<float>& c) {
+  add_forward(op, block(c));
+}
+
+void to_lanes_forward(const Op&, const Call<float>& c) {
+  lanes::from_rows(c.n, c.in, c.x[0], c.y);
+}
+void to_lanes_backward(const Op&, const Call<float>& c) {
+  lanes::to_rows(c.n, c.in, c.dy, c.dx);
+}
+void to_rows_forward(const Op&, const Call<float>& c) {
+  lanes::to_rows(c.n, c.in, c.x[0], c.y);
+}
+void to_rows_backward(const Op&, const Call<float>& c) {
+  lanes::from_rows(c.n, c.in, c.dy, c.dx);
+}
+
+constexpr Implementation<float> kToLanes[] = {
+    {.name = "rows to lanes",
+     .engine = Engine::fast,
+     .numerics = "exact",
+     .forward = to_lanes_forward,
+     .backward_data = to_lanes_backward,
+     .layout = Layout::chwn16},
 };
-template <class T>
-constexpr Implementation<T> kAdd[] = {
-    {"add/reference", Engine::naive, "exact", add_forward<T>, copy_gradient<T>},
+constexpr Implementation<float> kToRows[] = {
+    {.name = "lanes to rows",
+     .engine = Engine::fast,
+     .numerics = "exact",
+     .forward = to_rows_forward,
+     .backward_data = to_rows_backward,
+     .layout = Layout::nchw},
+};
+
+constexpr Implementation<float> kFlattenFloat[] = {
+    {.name = "flatten/lanes",
+     .engine = Engine::fast,
+     .numerics = "exact",
+     .forward = flatten_lanes_forward,
+     .backward_data = copy_lanes_gradient,
+     .layout = Layout::chwn16},
+    {"flatten/reference", Engine::naive, "exact", flatten_forward<float>, copy_gradient<float>},
+};
+constexpr Implementation<double> kFlattenDouble[] = {
+    {"flatten/reference", Engine::naive, "exact", flatten_forward<double>, copy_gradient<double>},
+};
+constexpr Implementation<float> kAddFloat[] = {
+    {.name = "add/lanes",
+     .engine = Engine::fast,
+     .numerics = "exact",
+     .forward = add_lanes_forward,
+     .backward_data = copy_lanes_gradient,
+     .layout = Layout::chwn16},
+    {"add/reference", Engine::naive, "exact", add_forward<float>, copy_gradient<float>},
+};
+constexpr Implementation<double> kAddDouble[] = {
+    {"add/reference", Engine::naive, "exact", add_forward<double>, copy_gradient<double>},
 };
 constexpr Implementation<float> kSoftmaxFloat[] = {
     {"softmax/vector", Engine::im2col, "exp7 sum16", softmax_vector_forward, softmax_naive_backward<float>},
@@ -54,11 +117,16 @@ constexpr Implementation<double> kSoftmaxDouble[] = {
 
 }  // namespace
 
+std::span<const Implementation<float>> Relayout::implementations(float) const {
+  if (to_ == Layout::chwn16) return kToLanes;
+  return kToRows;
+}
+
 std::span<const Implementation<float>> Flatten::implementations(float) const {
-  return kFlatten<float>;
+  return kFlattenFloat;
 }
 std::span<const Implementation<double>> Flatten::implementations(double) const {
-  return kFlatten<double>;
+  return kFlattenDouble;
 }
 
 Shape Add::output_shape(std::span<const Shape> in, std::string_view where) const {
@@ -71,10 +139,10 @@ Shape Add::output_shape(std::span<const Shape> in, std::string_view where) const
   return in[0];
 }
 std::span<const Implementation<float>> Add::implementations(float) const {
-  return kAdd<float>;
+  return kAddFloat;
 }
 std::span<const Implementation<double>> Add::implementations(double) const {
-  return kAdd<double>;
+  return kAddDouble;
 }
 
 Shape Softmax::output_shape(std::span<const Shape> in, std::string_view where) const {

@@ -25,6 +25,19 @@ class Add final : public Op {
   std::span<const Implementation<double>> implementations(double) const override;
 };
 
+/// The same value in another layout: put in by the lowering, never in a graph of the user's.
+class Relayout final : public Op {
+ public:
+  explicit Relayout(Layout to) : to_(to) {}
+  std::string_view type() const override { return "Relayout"; }
+  Shape output_shape(std::span<const Shape> in, std::string_view) const override { return in[0]; }
+  std::span<const Implementation<float>> implementations(float) const override;
+  std::span<const Implementation<double>> implementations(double) const override { return {}; }
+
+ private:
+  Layout to_;
+};
+
 /// Softmax over the features (N, classes). For training, give the loss the logits instead: it is stabler and
 /// faster.
 class Softmax final : public Op {

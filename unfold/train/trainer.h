@@ -23,7 +23,7 @@ struct Recipe {
   int64_t shift = 0;  ///< each training image moves by up to this many pixels each way, drawn anew each epoch
   double val_split = 1.0 / 6;  ///< part of the training data held out: its last images, never trained on
   uint64_t seed = 0;
-  Engine engine = Engine::im2col;
+  Engine engine = Engine::fast;
   bool operator==(const Recipe&) const = default;
 };
 

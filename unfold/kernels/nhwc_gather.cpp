@@ -1,0 +1,277 @@
+#include "unfold/kernels/nhwc_gather.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "unfold/kernels/simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "unfold/kernels/nhwc_gather.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace unfold::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using nhwc::PixelBlock;
+using nhwc::PixelClass;
+using nhwc::Run;
+
+using Full = hn::CappedTag<float, kNhwcTile>;
+
+// Register tile: kMostPixels x (kPanels channel tiles). Eight accumulators and more hide the latency of the FMA;
+// 16 registers hold 6 x 2, 32 hold 14 x 2 or 6 x 4.
+#if HWY_TARGET == HWY_SCALAR
+constexpr int kMostPixels = 1, kPanels = 1;
+#elif HWY_TARGET <= HWY_AVX3
+constexpr int kMostPixels = 14, kPanels = 2;
+#elif HWY_TARGET == HWY_AVX2 || HWY_ARCH_ARM
+constexpr int kMostPixels = 6, kPanels = 1;
+#else
+constexpr int kMostPixels = 3, kPanels = 1;
+#endif
+
+/// The outputs of some pixels x one or more channel tiles, over some runs.
+struct Tile {
+  const Run* runs;
+  int64_t run_count;
+  const float* w;   // packed rows of the first channel tile,
+  int64_t w_panel;  // and how far to those of the next
+  const float* const* from;
+  int64_t from_at;  // channel of the source where values begin
+  float* const* to;
+  int64_t to_at;
+  const float* start;  // where chains start, by channel; null: at `to`, continuing
+  bool relu;           // the last runs: apply the epilogue
+};
+
+/// Accumulators from `start` or `to`.
+template <class D, int kPixels, int kVectors>
+HWY_INLINE void load(const Tile& t, hn::Vec<D> (&sum)[kPixels][kVectors]) {
+  const D d;
+  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+#pragma GCC unroll 16
+  for (int p = 0; p < kPixels; ++p) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      sum[p][v] = hn::LoadU(d, (t.start ? t.start : t.to[p] + t.to_at) + v * kLanes);
+    }
+  }
+}
+
+template <class D, int kPixels, int kVectors>
+HWY_INLINE void store(const Tile& t, const hn::Vec<D> (&sum)[kPixels][kVectors]) {
+  const D d;
+  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+#pragma GCC unroll 16
+  for (int p = 0; p < kPixels; ++p) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      const auto y = t.relu ? hn::IfThenZeroElse(hn::Lt(sum[p][v], hn::Zero(d)), sum[p][v]) : sum[p][v];
+      hn::StoreU(y, d, t.to[p] + t.to_at + v * kLanes);
+    }
+  }
+}
+
+/// Every value of the source meets a row of weights: a product of matrices whose left one is a list of pointers.
+template <int kPixels, int kTilePanels>
+void wide_tile(const Tile& t) {
+  const Full d;
+  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(Full()));
+  constexpr int kPanelVectors = static_cast<int>(kNhwcTile / kLanes);
+  constexpr int kVectors = kPanelVectors * kTilePanels;
+  hn::Vec<Full> sum[kPixels][kVectors];
+  load<Full, kPixels, kVectors>(t, sum);
+  const float* from[kPixels];
+#pragma GCC unroll 16
+  for (int p = 0; p < kPixels; ++p) from[p] = t.from[p] + t.from_at;
+  for (const Run* run = t.runs; run != t.runs + t.run_count; ++run) {
+    const float* w = t.w + run->w * kNhwcTile;
+    const int64_t end = run->source + run->length;
+    for (int64_t i = run->source; i < end; ++i, w += kNhwcTile) {
+      hn::Vec<Full> wv[kVectors];
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) {
+        wv[v] = hn::Load(d, w + v / kPanelVectors * t.w_panel + v % kPanelVectors * kLanes);
+      }
+#pragma GCC unroll 16
+      for (int p = 0; p < kPixels; ++p) {
+        const auto x = hn::Set(d, from[p][i]);
+#pragma GCC unroll 16
+        for (int v = 0; v < kVectors; ++v) sum[p][v] = hn::MulAdd(x, wv[v], sum[p][v]);
+      }
+    }
+  }
+  store<Full, kPixels, kVectors>(t, sum);
+}
+
+/// Depthwise: channels of the source meet weights of their own. kChannels of a tile, runs of one value.
+template <int kPixels, int kChannels>
+void depthwise_tile(const Tile& t) {
+  using D = hn::CappedTag<float, kChannels>;
+  const D d;
+  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+  constexpr int kVectors = static_cast<int>(kChannels / kLanes);
+  hn::Vec<D> sum[kPixels][kVectors];
+  load<D, kPixels, kVectors>(t, sum);
+  for (const Run* run = t.runs; run != t.runs + t.run_count; ++run) {
+    const float* w = t.w + run->w * kNhwcTile;
+    const int64_t at = t.from_at + run->source;
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      const auto wv = hn::LoadU(d, w + v * kLanes);
+#pragma GCC unroll 16
+      for (int p = 0; p < kPixels; ++p) {
+        sum[p][v] = hn::MulAdd(hn::LoadU(d, t.from[p] + at + v * kLanes), wv, sum[p][v]);
+      }
+    }
+  }
+  store<D, kPixels, kVectors>(t, sum);
+}
+
+using TileFunction = void (*)(const Tile&);
+using TileFunctions = std::array<TileFunction, kMostPixels>;  // by pixels - 1
+
+template <int kTilePanels, size_t... kIndex>
+constexpr TileFunctions wide(std::index_sequence<kIndex...>) {
+  return {&wide_tile<static_cast<int>(kIndex) + 1, kTilePanels>...};
+}
+template <int kChannels, size_t... kIndex>
+constexpr TileFunctions depthwise(std::index_sequence<kIndex...>) {
+  return {&depthwise_tile<static_cast<int>(kIndex) + 1, kChannels>...};
+}
+using Pixels = std::make_index_sequence<kMostPixels>;
+constexpr TileFunctions kWide1 = wide<1>(Pixels()), kWide2 = wide<kPanels>(Pixels());
+constexpr TileFunctions kDepthwise16 = depthwise<16>(Pixels()), kDepthwise8 = depthwise<8>(Pixels()),
+                        kDepthwise4 = depthwise<4>(Pixels()), kDepthwise1 = depthwise<1>(Pixels());
+
+/// All pixels of a class, in tiles of nearly one size.
+void class_tiles(const TileFunctions& functions, const PixelBlock& block, const PixelClass& c, Tile t) {
+  const int64_t pixels = c.pixel1 - c.pixel0, tiles = nhwc::divide_up(pixels, kMostPixels);
+  int64_t pixel = c.pixel0;
+  for (int64_t i = 0; i < tiles; ++i) {
+    const int64_t count = pixels / tiles + (i < pixels % tiles);
+    t.from = block.from + pixel;
+    t.to = block.to + pixel;
+    functions[static_cast<size_t>(count - 1)](t);
+    pixel += count;
+  }
+}
+
+/// The same where only `width` channels of the tile exist: computed beside `to` and copied.
+void ragged_class_tiles(const PixelBlock& block, const PixelClass& c, int64_t width, Tile t) {
+  HWY_ALIGN float edge[kMostPixels][kNhwcTile] = {};
+  float* edges[kMostPixels];
+  for (int p = 0; p < kMostPixels; ++p) edges[p] = edge[p];
+  const int64_t at = t.to_at;
+  t.to = edges;
+  t.to_at = 0;
+  for (int64_t pixel = c.pixel0; pixel < c.pixel1; pixel += kMostPixels) {
+    const int64_t count = std::min<int64_t>(kMostPixels, c.pixel1 - pixel);
+    if (!t.start) {
+      for (int64_t p = 0; p < count; ++p) std::copy_n(block.to[pixel + p] + at, width, edge[p]);
+    }
+    t.from = block.from + pixel;
+    kWide1[static_cast<size_t>(count - 1)](t);
+    for (int64_t p = 0; p < count; ++p) std::copy_n(edge[p], width, block.to[pixel + p] + at);
+  }
+}
+
+/// The channels of one depthwise tile, in pieces that exist.
+void depthwise_class_tiles(const PixelBlock& block, const PixelClass& c, int64_t width, Tile t) {
+  while (width > 0) {
+    const bool full = width >= 16, half = width >= 8, quarter = width >= 4;
+    const int64_t channels = full ? 16 : half ? 8 : quarter ? 4 : 1;
+    const TileFunctions& functions = full      ? kDepthwise16
+                                     : half    ? kDepthwise8
+                                     : quarter ? kDepthwise4
+                                               : kDepthwise1;
+    class_tiles(functions, block, c, t);
+    width -= channels;
+    t.w += channels;
+    t.from_at += channels;
+    t.to_at += channels;
+    t.start += channels;
+  }
+}
+
+/// One or more channel tiles of all pixels of a block: blocks of k outside, so that their weights stay in the
+/// first-level cache while the pixels pass.
+void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_t tile, int64_t panels) {
+  const nhwc::Gathering& g = call.g;
+  const int64_t of_group = g.group_tiles(), k = g.k();
+  const int64_t group = tile / of_group, first = tile % of_group * kNhwcTile;
+  const int64_t channels = g.depthwise ? g.out() : g.group_out;
+  const int64_t width = std::min(panels * kNhwcTile, channels - first);
+  Tile t{};
+  t.w = call.packed + tile * k * kNhwcTile;
+  t.w_panel = k * kNhwcTile;
+  t.from_at = g.depthwise ? first : group * g.group_in;
+  t.to_at = group * g.group_out + first;
+  HWY_ALIGN float start[kPanels * kNhwcTile] = {};
+  if (call.bias) std::copy_n(call.bias + t.to_at, width, start);
+
+  for (int64_t k0 = 0; k0 < k; k0 += block.k_block()) {
+    const int64_t k1 = std::min(k, k0 + block.k_block());
+    t.start = k0 == 0 ? start : nullptr;
+    t.relu = k1 == k && call.epilogue == NhwcEpilogue::relu;
+    for (int64_t i = 0; i < block.class_count; ++i) {
+      const PixelClass& c = block.classes[i];
+      const Run* const run0 = std::find_if(block.runs + c.run0, block.runs + c.run1,
+                                           [&](const Run& run) { return run.w >= k0; });
+      const Run* const run1 =
+          std::find_if(run0, const_cast<const Run*>(block.runs) + c.run1, [&](const Run& run) { return run.w >= k1; });
+      t.runs = run0;
+      t.run_count = run1 - run0;
+      if (t.run_count == 0 && !t.start && !t.relu) continue;
+      if (g.depthwise) {
+        depthwise_class_tiles(block, c, width, t);
+      } else if (width % kNhwcTile) {
+        ragged_class_tiles(block, c, width, t);
+      } else {
+        class_tiles(panels == 1 ? kWide1 : kWide2, block, c, t);
+      }
+    }
+  }
+}
+
+void Gather(const nhwc::GatherCall& call) {
+  const nhwc::Gathering& g = call.g;
+  const NhwcRange& range = call.range;
+  PixelBlock block(g, call.scratch);
+  for (int64_t row = range.row0; row < range.row1; row += block.rows()) {
+    block.build(row, std::min(range.row1, row + block.rows()), call.source, call.out);
+    for (int64_t tile = range.tile0; tile < range.tile1;) {
+      const int64_t full_in_group = g.depthwise ? 1 : g.group_out / kNhwcTile - tile % g.group_tiles();
+      const int64_t panels = std::min({range.tile1 - tile, full_in_group, int64_t{kPanels}}) == kPanels ? kPanels : 1;
+      channel_tiles(call, block, tile, panels);
+      tile += panels;
+    }
+  }
+}
+
+const char* GatherTarget() {
+  return hwy::TargetName(HWY_TARGET);
+}
+
+}  // namespace unfold::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace unfold {
+
+HWY_EXPORT(Gather);
+HWY_EXPORT(GatherTarget);
+
+void nhwc::gather(const GatherCall& call) {
+  HWY_DYNAMIC_DISPATCH(Gather)(call);
+}
+
+const char* nhwc_target() {
+  return HWY_DYNAMIC_DISPATCH(GatherTarget)();
+}
+
+}  // namespace unfold
+#endif  // HWY_ONCE

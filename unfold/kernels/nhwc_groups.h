@@ -1,0 +1,69 @@
+// What backward weights walks: the output pixels of an image in groups, and for each row of taps the points where
+// x and dy meet.
+#pragma once
+
+#include "unfold/kernels/nhwc.h"
+#include "unfold/kernels/nhwc_geometry.h"
+
+namespace unfold::nhwc {
+
+inline constexpr int64_t kMostPanels = 2;  ///< channel tiles that a target sums at once
+
+/// One output pixel of a group: where its values of x begin, and of dy.
+struct Point {
+  const float* x;
+  const float* dy;
+};
+
+/// Packed rows of dw that share their points: a tap, or a row of taps where few channels make it short.
+struct Unit {
+  int64_t row, length;
+  const Point* points;
+  int64_t point_count;
+};
+
+/// One call of nhwc_backward_weights.
+struct WeightCall {
+  const Conv2dShape& shape;
+  Gathering g;
+  int64_t image0, image1, tile0, tile1;
+  const float *x, *dy;
+  NhwcSum sum;
+  float *dw, *db, *scratch;
+};
+
+/// A group of output pixels: some rows of one image, or a part of one long row. Lives in scratch.
+class PixelGroup {
+ public:
+  PixelGroup(const Conv2dShape& s, float* scratch);
+  int64_t of_image() const;  ///< groups of one image
+  int64_t most_pixels() const { return rows_ * columns_; }
+  int64_t floats() const { return floats_; }  ///< of scratch
+  /// Group `index` of all images; x, dy are those of all images.
+  void build(int64_t index, const float* x, const float* dy);
+
+  float* packed = nullptr;  // most_pixels() x 16 of dy, for kMostPanels tiles; the points lead there
+  const float** dy = nullptr;  // each pixel's dy; `pixels` of them
+  int64_t pixels = 0;
+  Unit* units = nullptr;
+  int64_t unit_count = 0;
+
+ private:
+  /// Output rows and columns of a group.
+  struct Part {
+    int64_t row0, row1, column0, column1;
+  };
+  Part part(int64_t index) const;
+  void add_tap_units(const Part& part, const float* x);
+  void add_row_units(const Part& part, const float* x);
+
+  Conv2dShape s_;
+  bool folds_ = false;  ///< units are rows of taps, on a copy of x with the padding at its sides
+  int64_t rows_ = 1, columns_ = 1;
+  int64_t copy_width_ = 0;  ///< pixels of a row of the copy
+  Point* points_ = nullptr;
+  float* copy_ = nullptr;
+  int64_t floats_ = 0;
+};
+
+}  // namespace unfold::nhwc
