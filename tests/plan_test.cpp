@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <new>
+#include <set>
+#include <span>
 
 #include "unfold/data/strokes.h"
 #include "unfold/model.h"
@@ -81,7 +83,7 @@ std::vector<float> trained(int threads, int steps, Engine engine, int64_t batch 
 
 TEST_CASE("a net that branches and joins with Add learns") {
   const Graph graph = branching();
-  for (const Engine engine : {Engine::naive, Engine::im2col}) {
+  for (const Engine engine : {Engine::naive, Engine::im2col, Engine::fast}) {
     Parameters<float> parameters(graph.parameter_table()), gradient(graph.parameter_table());
     initialise(parameters, Init::pytorch, 1);
     const int64_t batch = 40;
@@ -116,12 +118,13 @@ TEST_CASE("a net that branches and joins with Add learns") {
   }
 }
 
-TEST_CASE("threads 1, 2, 3, 4, 7 give the same weights bit for bit after 100 steps, and two runs the same") {
-  for (const Engine engine : {Engine::im2col, Engine::naive}) {
+TEST_CASE(
+    "threads 1, 2, 3, 4, 7, 16 give the same weights bit for bit after 100 steps, and two runs the same") {
+  for (const Engine engine : {Engine::fast, Engine::im2col, Engine::naive}) {
     const int steps = engine == Engine::naive ? 6 : 100;
     const auto one = trained(1, steps, engine);
     CHECK(one == trained(1, steps, engine));
-    for (const int threads : {2, 3, 4, 7}) {
+    for (const int threads : {2, 3, 4, 7, 16}) {
       CAPTURE(threads);
       CHECK(one == trained(threads, steps, engine));
     }
@@ -129,16 +132,19 @@ TEST_CASE("threads 1, 2, 3, 4, 7 give the same weights bit for bit after 100 ste
 }
 
 TEST_CASE("the engines follow the same course within rounding") {
-  const auto naive = trained(2, 6, Engine::naive), im2col = trained(2, 6, Engine::im2col);
-  double worst = 0, moved = 0;
+  const auto naive = trained(2, 6, Engine::naive);
   const auto fresh = make_model("lenet5", 3);
-  for (size_t i = 0; i < naive.size(); ++i) {
-    worst = std::max(worst, std::abs(static_cast<double>(naive[i]) - static_cast<double>(im2col[i])));
-    moved = std::max(
-        moved, std::abs(static_cast<double>(naive[i]) - static_cast<double>(fresh.parameters.all()[i])));
+  for (const Engine engine : {Engine::im2col, Engine::fast}) {
+    const auto other = trained(2, 6, engine);
+    double worst = 0, moved = 0;
+    for (size_t i = 0; i < naive.size(); ++i) {
+      worst = std::max(worst, std::abs(static_cast<double>(naive[i]) - static_cast<double>(other[i])));
+      moved = std::max(
+          moved, std::abs(static_cast<double>(naive[i]) - static_cast<double>(fresh.parameters.all()[i])));
+    }
+    CHECK(moved > 1e-3);
+    CHECK(worst <= 1e-3 * moved);
   }
-  CHECK(moved > 1e-3);
-  CHECK(worst <= 1e-3 * moved);
 }
 
 TEST_CASE("inference: an image gives the same bits in any batch, at any place in it") {
@@ -148,11 +154,15 @@ TEST_CASE("inference: an image gives the same bits in any batch, at any place in
   std::vector<float> images(64 * 1024);
   Random random(1, "x");
   for (float& v : images) v = static_cast<float>(random.normal());
-  for (const Engine engine : {Engine::naive, Engine::im2col}) {
+  std::set<std::string> convolutions;  // by which kernels the fast engine ran
+  for (const Engine engine : {Engine::naive, Engine::im2col, Engine::fast}) {
     std::vector<std::vector<float>> all;
     const int64_t most = engine == Engine::naive ? 20 : 64;
     for (const int64_t batch : {int64_t{1}, int64_t{7}, int64_t{16}, most}) {
       const Plan<float> plan(graph, {.batch = batch, .training = false, .engine = engine});
+      for (const std::string& name : plan.kernels()) {
+        if (engine == Engine::fast && name.starts_with("conv2d/")) convolutions.insert(name);
+      }
       ThreadPool pool(3);
       Workspace<float> workspace(plan.memory(), 3);
       std::vector<float> y(static_cast<size_t>(most) * 10);
@@ -173,6 +183,63 @@ TEST_CASE("inference: an image gives the same bits in any batch, at any place in
     }
     for (const auto& y : all) CHECK(y == all.front());
   }
+  CHECK(convolutions.size() >= 2);  // in two layouts, and still the same bits
+}
+
+TEST_CASE("every operator in lanes: values and gradients are those of the naive engine in double") {
+  Graph g;
+  const ValueId x = g.input({2, 9, 8});
+  const ValueId a = g.tanh(
+      "tanh", g.conv2d("a", x, 4, {.kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_left = 1}), 1.7159);
+  const ValueId b = g.relu("relu", g.conv2d("b", a, 4, Window2d::square(3, 1, 1, 1, 2)));
+  const ValueId c = g.sigmoid("sigmoid", g.add("join", a, b));
+  const ValueId d =
+      g.max_pool2d("max", g.avg_pool2d("avg", c, Window2d::square(2, 1)), Window2d::square(2, 2));
+  g.linear("fc", g.flatten("flatten", d), 5);
+  for (const int64_t batch : {int64_t{1}, int64_t{5}, int64_t{16}, int64_t{39}}) {
+    CAPTURE(batch);
+    Parameters<double> wide(g.parameter_table()), wide_gradient(g.parameter_table());
+    initialise(wide, Init::pytorch, 4);
+    Parameters<float> parameters(g.parameter_table()), gradient(g.parameter_table());
+    std::copy(wide.all().begin(), wide.all().end(), parameters.all().begin());
+    std::copy(parameters.all().begin(), parameters.all().end(), wide.all().begin());  // the same, rounded
+    std::vector<float> images(static_cast<size_t>(batch * 144));
+    Random random(8, "lanes");
+    for (float& v : images) v = static_cast<float>(random.normal());
+    std::vector<uint8_t> labels(static_cast<size_t>(batch), 2);
+    std::vector<ImageResult> results(labels.size());
+    const PlanOptions options{.batch = batch, .training = true, .input_gradient = true, .keep = true};
+    const Plan<float> fast(g, options);
+    const Plan<double> naive(g, options);
+    for (const std::string& name : fast.kernels()) {
+      CHECK((name.ends_with("/lanes") || name == "rows to lanes" || name == "lanes to rows"));
+    }
+    ThreadPool pool(2);
+    Workspace<float> workspace(fast.memory(), 2);
+    Workspace<double> wide_workspace(naive.memory(), 2);
+    const auto fill = [&](int64_t first, int64_t n, auto* to) {
+      std::copy_n(images.data() + first * 144, n * 144, to);
+    };
+    fast.gradient(parameters, fill, labels.data(), gradient, results.data(), workspace, pool);
+    naive.gradient(wide, fill, labels.data(), wide_gradient, results.data(), wide_workspace, pool);
+    const auto close = [](std::span<const float> got, std::span<const double> want) {
+      double difference = 0, size = 0;
+      for (size_t i = 0; i < want.size(); ++i) {
+        difference += (static_cast<double>(got[i]) - want[i]) * (static_cast<double>(got[i]) - want[i]);
+        size += want[i] * want[i];
+      }
+      return size > 0 && std::sqrt(difference / size) <= 2e-6;
+    };
+    CHECK(close(gradient.all(), wide_gradient.all()));
+    for (int64_t image = 0; image < batch; ++image) {
+      for (const ValueId value : {x, a, b, c, d, g.output()}) {
+        CAPTURE(value.index);
+        CHECK(close(fast.value(value, image, workspace), naive.value(value, image, wide_workspace)));
+        CHECK(close(fast.value_gradient(value, image, workspace),
+                    naive.value_gradient(value, image, wide_workspace)));
+      }
+    }
+  }
 }
 
 TEST_CASE("each engine runs its own kernels, and UNFOLD_KERNEL forces one") {
@@ -180,7 +247,10 @@ TEST_CASE("each engine runs its own kernels, and UNFOLD_KERNEL forces one") {
   const auto kernels = [&](Engine engine) {
     return Plan<float>(graph, {.batch = 2, .training = true, .engine = engine}).kernels();
   };
-  const auto im2col = kernels(Engine::im2col), naive = kernels(Engine::naive);
+  const auto im2col = kernels(Engine::im2col), naive = kernels(Engine::naive), fast = kernels(Engine::fast);
+  CHECK(fast[0] == "rows to lanes");
+  CHECK(fast[1] == "conv2d/lanes");
+  CHECK(fast.back() == "lanes to rows");
   CHECK(im2col[0] == "conv2d/im2col");
   CHECK(im2col[1] == "tanh/vector");
   CHECK(im2col[2] == "avg_pool2d/im2col");
@@ -209,7 +279,8 @@ TEST_CASE("a step allocates nothing once it has run, and memory is what the plan
   CHECK(plan.memory().slabs == 7);
   // The columns of one image are the largest scratch of the im2col engine: conv1's 25 x 784 floats, and
   // little beside.
-  CHECK(plan.memory().scratch_bytes < 400000);
+  const Plan<float> columns(model.graph, {.batch = 100, .training = true, .engine = Engine::im2col});
+  CHECK(columns.memory().scratch_bytes < 400000);
 }
 
 TEST_CASE("bad plans are refused, and a workspace of another plan") {

@@ -156,7 +156,7 @@ TEST_CASE("the gradient of a batch is the mean of its images' gradients, in conv
   Parameters<float> parameters(g.parameter_table());
   initialise(parameters, Init::pytorch, 1);
   ThreadPool pool(1);
-  for (const Engine engine : {Engine::naive, Engine::im2col}) {
+  for (const Engine engine : {Engine::naive, Engine::im2col, Engine::fast}) {
     const auto gradient_of = [&](int64_t from, int64_t batch) {
       const Plan<float> plan(g, {.batch = batch, .training = true, .engine = engine});
       Workspace<float> workspace(plan.memory(), 1);
