@@ -1,5 +1,5 @@
-// The kernels over NHWC against the naive convolution: on small whole numbers every sum is exact, so every bit
-// must agree; on real numbers against double.
+// The kernels over NHWC against the naive convolution: on small whole numbers every sum is exact, so every
+// bit must agree; on real numbers against double.
 #include "unfold/kernels/nhwc.h"
 
 #include <doctest/doctest.h>
@@ -35,7 +35,8 @@ class Guarded {
   int64_t size() const { return floats_; }
   bool intact() {
     const auto canary = [](float v) { return v == 12345.0f; };
-    return std::all_of(base(), data(), canary) && std::all_of(data() + floats_, data() + floats_ + kGuard, canary);
+    return std::all_of(base(), data(), canary) &&
+           std::all_of(data() + floats_, data() + floats_ + kGuard, canary);
   }
 
  private:
@@ -50,7 +51,8 @@ std::vector<float> to_nhwc(int64_t n, int64_t c, int64_t pixels, const std::vect
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j < c; ++j) {
       for (int64_t p = 0; p < pixels; ++p) {
-        to[static_cast<size_t>((i * pixels + p) * c + j)] = from[static_cast<size_t>((i * c + j) * pixels + p)];
+        to[static_cast<size_t>((i * pixels + p) * c + j)] =
+            from[static_cast<size_t>((i * c + j) * pixels + p)];
       }
     }
   }
@@ -60,7 +62,8 @@ std::vector<float> to_nchw(int64_t n, int64_t c, int64_t pixels, const float* fr
   std::vector<float> to(static_cast<size_t>(n * c * pixels));
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j < c; ++j) {
-      for (int64_t p = 0; p < pixels; ++p) to[static_cast<size_t>((i * c + j) * pixels + p)] = from[(i * pixels + p) * c + j];
+      for (int64_t p = 0; p < pixels; ++p)
+        to[static_cast<size_t>((i * c + j) * pixels + p)] = from[(i * pixels + p) * c + j];
     }
   }
   return to;
@@ -117,7 +120,8 @@ std::vector<int64_t> cuts(int64_t count, Random* random) {
 /// All passes over NHWC; with `random`, in ranges cut at random, whose parts must make the whole.
 Passes over_nhwc(const Conv2dShape& s, const Data& d, Random* random = nullptr,
                  NhwcEpilogue epilogue = NhwcEpilogue::none) {
-  const std::vector<float> x = to_nhwc(s.n, s.ic, s.ih * s.iw, d.x), dy = to_nhwc(s.n, s.oc, s.pixels(), d.dy);
+  const std::vector<float> x = to_nhwc(s.n, s.ic, s.ih * s.iw, d.x),
+                           dy = to_nhwc(s.n, s.oc, s.pixels(), d.dy);
   Guarded packed(nhwc_weight_floats(s)), turned(nhwc_turned_weight_floats(s)), dw(nhwc_weight_floats(s));
   Guarded y(s.n * s.y_image()), dx(s.n * s.x_image());
   Guarded forward(nhwc_forward_scratch(s)), data(nhwc_backward_data_scratch(s));
@@ -144,10 +148,12 @@ Passes over_nhwc(const Conv2dShape& s, const Data& d, Random* random = nullptr,
   for (size_t i = 0; i + 1 < images.size(); ++i) {
     for (size_t t = 0; t + 1 < tiles.size(); ++t) {
       nhwc_backward_weights(s, images[i], images[i + 1], tiles[t], tiles[t + 1], x.data(), dy.data(),
-                            i == 0 ? NhwcSum::overwrite : NhwcSum::add, dw.data(), p.db.data(), weights.data());
+                            i == 0 ? NhwcSum::overwrite : NhwcSum::add, dw.data(), p.db.data(),
+                            weights.data());
     }
   }
-  for (size_t t = 0; t + 1 < tiles.size(); ++t) nhwc_add_weights(s, dw.data(), p.dw.data(), tiles[t], tiles[t + 1]);
+  for (size_t t = 0; t + 1 < tiles.size(); ++t)
+    nhwc_add_weights(s, dw.data(), p.dw.data(), tiles[t], tiles[t + 1]);
   for (Guarded* g : {&packed, &turned, &dw, &y, &dx, &forward, &data, &weights}) CHECK(g->intact());
   p.y = to_nchw(s.n, s.oc, s.pixels(), y.data());
   p.dx = to_nchw(s.n, s.ic, s.ih * s.iw, dx.data());
@@ -340,7 +346,8 @@ TEST_CASE("a range touches nothing else of y and dx") {
   const auto x = to_nhwc(s.n, s.ic, s.ih * s.iw, d.x), wanted = to_nhwc(s.n, s.oc, s.pixels(), want.y);
   Guarded packed(nhwc_weight_floats(s)), y(s.n * s.y_image()), scratch(nhwc_forward_scratch(s));
   nhwc_pack_weights(s, d.w.data(), packed.data());
-  nhwc_forward(s, {11, 20, 1, 3}, x.data(), packed.data(), d.b.data(), NhwcEpilogue::none, y.data(), scratch.data());
+  nhwc_forward(s, {11, 20, 1, 3}, x.data(), packed.data(), d.b.data(), NhwcEpilogue::none, y.data(),
+               scratch.data());
   int64_t computed = 0;
   for (int64_t i = 0; i < y.size(); ++i) {
     const int64_t row = i / (s.ow * s.oc), channel = i % s.oc;
@@ -371,11 +378,13 @@ TEST_CASE("the epilogue: ReLU after the last term only, NaN passes; no bias mean
   std::vector<float> x = to_nhwc(1, 2, 9, d.x), want(static_cast<size_t>(s.y_image()));
   Guarded packed(nhwc_weight_floats(s)), y(s.y_image()), scratch(nhwc_forward_scratch(s));
   nhwc_pack_weights(s, d.w.data(), packed.data());
-  nhwc_forward(s, {0, 2, 0, 2}, x.data(), packed.data(), nullptr, NhwcEpilogue::none, y.data(), scratch.data());
+  nhwc_forward(s, {0, 2, 0, 2}, x.data(), packed.data(), nullptr, NhwcEpilogue::none, y.data(),
+               scratch.data());
   reference::conv2d_forward<float>(s, d.x.data(), d.w.data(), nullptr, want.data());
   CHECK(to_nchw(1, 17, 4, y.data()) == want);
   x[0] = kNaN;
-  nhwc_forward(s, {0, 2, 0, 2}, x.data(), packed.data(), nullptr, NhwcEpilogue::relu, y.data(), scratch.data());
+  nhwc_forward(s, {0, 2, 0, 2}, x.data(), packed.data(), nullptr, NhwcEpilogue::relu, y.data(),
+               scratch.data());
   CHECK(std::isnan(y.data()[0]));
   CHECK(y.data()[17] >= 0);
 }

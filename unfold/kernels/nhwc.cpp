@@ -22,7 +22,8 @@ void each_weight(const Conv2dShape& s, int64_t tile0, int64_t tile1, Visit visit
       const int64_t oc = group * s.group_oc() + first + lane;
       for (int64_t ic = 0; ic < s.group_ic(); ++ic) {
         for (int64_t tap = 0; tap < taps; ++tap) {
-          visit((tile * k + tap * s.group_ic() + ic) * kNhwcTile + lane, (oc * s.group_ic() + ic) * taps + tap);
+          visit((tile * k + tap * s.group_ic() + ic) * kNhwcTile + lane,
+                (oc * s.group_ic() + ic) * taps + tap);
         }
       }
     }
@@ -70,8 +71,8 @@ void nhwc_pack_weights_turned(const Conv2dShape& s, const float* w, float* packe
     for (int64_t lane = 0; lane < kNhwcTile && first + lane < channels; ++lane) {
       for (int64_t oc = 0; oc < s.group_oc(); ++oc) {
         // Depthwise, the channel is its own group: its weights are w[channel][0].
-        const int64_t from = g.depthwise ? first + lane
-                                         : (group * s.group_oc() + oc) * s.group_ic() + first + lane;
+        const int64_t from =
+            g.depthwise ? first + lane : (group * s.group_oc() + oc) * s.group_ic() + first + lane;
         for (int64_t tap = 0; tap < taps; ++tap) {
           packed[(tile * k + tap * s.group_oc() + oc) * kNhwcTile + lane] = w[from * taps + taps - 1 - tap];
         }

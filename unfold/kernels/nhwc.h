@@ -1,21 +1,23 @@
 // Convolution of wide layers: channels innermost, patches read straight from the image.
 //
-// Activations are NHWC, x[n][ih][iw][ic]: a patch's row of KW pixels is one contiguous run of KW*IC values, so
-// the virtual patch matrix is a list of pixel pointers and no column is ever formed. Every output lies in a
-// register tile of some pixels x 16 channels; all pixels of a tile meet the same taps, so that padding is never
-// read and never multiplied.
+// Activations are NHWC, x[n][ih][iw][ic]: a patch's row of KW pixels is one contiguous run of KW*IC values,
+// so the virtual patch matrix is a list of pixel pointers and no column is ever formed. Every output lies in
+// a register tile of some pixels x 16 channels; all pixels of a tile meet the same taps, so that padding is
+// never read and never multiplied.
 //
 // Order of the sums, the same for every vector width, tile, range and batch:
-//   y   one chain of fused multiply-adds per element, from the bias over kh, kw, ic in rising order; taps in the
+//   y   one chain of fused multiply-adds per element, from the bias over kh, kw, ic in rising order; taps in
+//   the
 //       padding are left out.
 //   dx  one chain per element, from 0 over kh and kw in falling, oc in rising order.
 //   dw  the output pixels of an image are cut into groups (kNhwcGroupPixels), by the geometry without N. Each
 //       group is one chain from 0 over its pixels, row by row; the groups' sums are added in order, images in
 //       order. db likewise.
 //
-// Weights are packed by explicit functions into tiles of 16 output channels, [tile][k][16], the missing channels
-// of a ragged tile zero; dw is computed in the same layout. A convolution of G groups has the tiles of each group
-// one behind the other; where every group has one channel in and one out (depthwise), a tile is 16 channels.
+// Weights are packed by explicit functions into tiles of 16 output channels, [tile][k][16], the missing
+// channels of a ragged tile zero; dw is computed in the same layout. A convolution of G groups has the tiles
+// of each group one behind the other; where every group has one channel in and one out (depthwise), a tile is
+// 16 channels.
 //
 // Below Conv2dShape has all sizes; s.n counts only as the number of images that a range may reach. Scratch is
 // 64-byte aligned and overwritten.
@@ -30,8 +32,8 @@ inline constexpr int64_t kNhwcTile = 16;  ///< channels of a tile: one cache lin
 /// Most pixels of one chain of dw. Short, as the error of a chain grows with its length.
 inline constexpr int64_t kNhwcGroupPixels = 256;
 
-/// The part of a result that one call computes: rows [row0, row1) of all images together (row r is row r % H of
-/// image r / H, H = OH for y, IH for dx), channel tiles [tile0, tile1).
+/// The part of a result that one call computes: rows [row0, row1) of all images together (row r is row r % H
+/// of image r / H, H = OH for y, IH for dx), channel tiles [tile0, tile1).
 struct NhwcRange {
   int64_t row0 = 0, row1 = 0;
   int64_t tile0 = 0, tile1 = 0;
@@ -39,16 +41,16 @@ struct NhwcRange {
 
 enum class NhwcEpilogue { none, relu };
 
-int64_t nhwc_output_tiles(const Conv2dShape& s);  ///< tiles of y, w and dw
-int64_t nhwc_input_tiles(const Conv2dShape& s);   ///< tiles of dx
+int64_t nhwc_output_tiles(const Conv2dShape& s);          ///< tiles of y, w and dw
+int64_t nhwc_input_tiles(const Conv2dShape& s);           ///< tiles of dx
 int64_t nhwc_weight_floats(const Conv2dShape& s);         ///< packed w, and dw in tiles
 int64_t nhwc_turned_weight_floats(const Conv2dShape& s);  ///< packed for backward data
 
 /// Overwrites `packed`, nhwc_weight_floats(s): tile [kh][kw][ic][16] of w (OC,IC/G,KH,KW).
 void nhwc_pack_weights(const Conv2dShape& s, const float* w, float* packed);
 
-/// Overwrites `packed`, nhwc_turned_weight_floats(s): tile [kh'][kw'][oc][16 of ic] of w (OC,IC/G,KH,KW), with
-/// the kernel turned by 180 degrees.
+/// Overwrites `packed`, nhwc_turned_weight_floats(s): tile [kh'][kw'][oc][16 of ic] of w (OC,IC/G,KH,KW),
+/// with the kernel turned by 180 degrees.
 void nhwc_pack_weights_turned(const Conv2dShape& s, const float* w, float* packed);
 
 /// Adds dw in tiles to dw (OC,IC/G,KH,KW), the output channels of tiles [tile0, tile1) only.
@@ -62,13 +64,14 @@ int64_t nhwc_backward_data_scratch(const Conv2dShape& s);
 int64_t nhwc_backward_weights_scratch(const Conv2dShape& s);
 
 /// Overwrites the range of y (N,OH,OW,OC), and touches nothing else of it:
-///   y[n][oh][ow][oc] = b[oc] + sum over kh, kw, ic of w[oc][ic][kh][kw] * x[n][oh*SH-pad_top+kh*DH][...][ic],
+///   y[n][oh][ow][oc] = b[oc] + sum over kh, kw, ic of w[oc][ic][kh][kw] *
+///   x[n][oh*SH-pad_top+kh*DH][...][ic],
 /// then the epilogue. x (N,IH,IW,IC), `packed` from nhwc_pack_weights, b (OC) or null.
 void nhwc_forward(const Conv2dShape& s, const NhwcRange& range, const float* x, const float* packed,
                   const float* b, NhwcEpilogue epilogue, float* y, float* scratch);
 
-/// Overwrites the range of dx (N,IH,IW,IC), tiles of IC: dx = the sum of every w[oc][ic][kh][kw] * dy[...][oc]
-/// whose output read that pixel. dy (N,OH,OW,OC), `turned` from nhwc_pack_weights_turned.
+/// Overwrites the range of dx (N,IH,IW,IC), tiles of IC: dx = the sum of every w[oc][ic][kh][kw] *
+/// dy[...][oc] whose output read that pixel. dy (N,OH,OW,OC), `turned` from nhwc_pack_weights_turned.
 void nhwc_backward_data(const Conv2dShape& s, const NhwcRange& range, const float* turned, const float* dy,
                         float* dx, float* scratch);
 
@@ -78,8 +81,9 @@ enum class NhwcSum {
   add,        ///< the sum over earlier images: the call's groups are added behind it
 };
 
-/// Overwrites or adds to (`sum`) tiles [tile0, tile1) of `dw_tiles`, nhwc_weight_floats(s); always adds to the
-/// same channels of db (OC), which may be null. Images [image0, image1) of x (N,IH,IW,IC) and dy (N,OH,OW,OC).
+/// Overwrites or adds to (`sum`) tiles [tile0, tile1) of `dw_tiles`, nhwc_weight_floats(s); always adds to
+/// the same channels of db (OC), which may be null. Images [image0, image1) of x (N,IH,IW,IC) and dy
+/// (N,OH,OW,OC).
 void nhwc_backward_weights(const Conv2dShape& s, int64_t image0, int64_t image1, int64_t tile0, int64_t tile1,
                            const float* x, const float* dy, NhwcSum sum, float* dw_tiles, float* db,
                            float* scratch);

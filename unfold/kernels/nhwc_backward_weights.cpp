@@ -19,6 +19,8 @@ using nhwc::PixelGroup;
 using nhwc::Point;
 using nhwc::Unit;
 
+namespace {  // other files have tiles of their own by these names
+
 using Full = hn::CappedTag<float, kNhwcTile>;
 
 // Register tile: kMostRows rows of packed weights x (kPanels channel tiles).
@@ -129,7 +131,8 @@ void pack_dy(const PixelGroup& group, int64_t channel, int64_t width, float* pac
   if (width == kNhwcTile) {
     const Full d;
     for (int64_t p = 0; p < group.pixels; ++p, packed += kNhwcTile) {
-      for (size_t v = 0; v < kNhwcTile; v += hn::Lanes(d)) hn::Store(hn::LoadU(d, dy[p] + channel + v), d, packed + v);
+      for (size_t v = 0; v < kNhwcTile; v += hn::Lanes(d))
+        hn::Store(hn::LoadU(d, dy[p] + channel + v), d, packed + v);
     }
     return;
   }
@@ -199,6 +202,8 @@ void wide_rows(const PixelGroup& group, const TileFunctions& functions, Tile t) 
     }
   }
 }
+
+}  // namespace
 
 void WeightGradient(const nhwc::WeightCall& call) {
   const nhwc::Gathering& g = call.g;

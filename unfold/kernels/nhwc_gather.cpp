@@ -19,10 +19,12 @@ using nhwc::PixelBlock;
 using nhwc::PixelClass;
 using nhwc::Run;
 
+namespace {  // other files have tiles of their own by these names
+
 using Full = hn::CappedTag<float, kNhwcTile>;
 
-// Register tile: kMostPixels x (kPanels channel tiles). Eight accumulators and more hide the latency of the FMA;
-// 16 registers hold 6 x 2, 32 hold 14 x 2 or 6 x 4.
+// Register tile: kMostPixels x (kPanels channel tiles). Eight accumulators and more hide the latency of the
+// FMA; 16 registers hold 6 x 2, 32 hold 14 x 2 or 6 x 4.
 #if HWY_TARGET == HWY_SCALAR
 constexpr int kMostPixels = 1, kPanels = 1;
 #elif HWY_TARGET <= HWY_AVX3
@@ -75,7 +77,8 @@ HWY_INLINE void store(const Tile& t, const hn::Vec<D> (&sum)[kPixels][kVectors])
   }
 }
 
-/// Every value of the source meets a row of weights: a product of matrices whose left one is a list of pointers.
+/// Every value of the source meets a row of weights: a product of matrices whose left one is a list of
+/// pointers.
 template <int kPixels, int kTilePanels>
 void wide_tile(const Tile& t) {
   const Full d;
@@ -219,10 +222,10 @@ void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_
     t.relu = k1 == k && call.epilogue == NhwcEpilogue::relu;
     for (int64_t i = 0; i < block.class_count; ++i) {
       const PixelClass& c = block.classes[i];
-      const Run* const run0 = std::find_if(block.runs + c.run0, block.runs + c.run1,
-                                           [&](const Run& run) { return run.w >= k0; });
-      const Run* const run1 =
-          std::find_if(run0, const_cast<const Run*>(block.runs) + c.run1, [&](const Run& run) { return run.w >= k1; });
+      const Run* const run0 =
+          std::find_if(block.runs + c.run0, block.runs + c.run1, [&](const Run& run) { return run.w >= k0; });
+      const Run* const run1 = std::find_if(run0, const_cast<const Run*>(block.runs) + c.run1,
+                                           [&](const Run& run) { return run.w >= k1; });
       t.runs = run0;
       t.run_count = run1 - run0;
       if (t.run_count == 0 && !t.start && !t.relu) continue;
@@ -237,6 +240,8 @@ void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_
   }
 }
 
+}  // namespace
+
 void Gather(const nhwc::GatherCall& call) {
   const nhwc::Gathering& g = call.g;
   const NhwcRange& range = call.range;
@@ -245,7 +250,8 @@ void Gather(const nhwc::GatherCall& call) {
     block.build(row, std::min(range.row1, row + block.rows()), call.source, call.out);
     for (int64_t tile = range.tile0; tile < range.tile1;) {
       const int64_t full_in_group = g.depthwise ? 1 : g.group_out / kNhwcTile - tile % g.group_tiles();
-      const int64_t panels = std::min({range.tile1 - tile, full_in_group, int64_t{kPanels}}) == kPanels ? kPanels : 1;
+      const int64_t panels =
+          std::min({range.tile1 - tile, full_in_group, int64_t{kPanels}}) == kPanels ? kPanels : 1;
       channel_tiles(call, block, tile, panels);
       tile += panels;
     }

@@ -104,12 +104,12 @@ PixelBlock::PixelBlock(const Gathering& g, float* scratch) : g_(g) {
 
   const int64_t column_classes = g.w.classes();
   const int64_t most = std::min(rows_, g.h.classes()) * column_classes;
-  const int64_t runs = g.h.taps * (g.folds() ? 1 : g.w.taps) + k / k_block_ + 1;
+  const int64_t most_runs = g.h.taps * (g.folds() ? 1 : g.w.taps) + k / k_block_ + 1;
   Carver carver(scratch);
   from = carver.take<const float*>(rows_ * g.w.outputs);
   to = carver.take<float*>(rows_ * g.w.outputs);
   classes = carver.take<PixelClass>(most);
-  this->runs = carver.take<Run>(most * runs);
+  runs = carver.take<Run>(most * most_runs);
   row_taps_ = carver.take<Taps>(rows_);
   column_taps_ = carver.take<Taps>(g.w.outputs);
   columns_ = carver.take<int64_t>(g.w.outputs);
@@ -142,7 +142,8 @@ void PixelBlock::build(int64_t row0, int64_t row1, const float* source, float* o
     bool known = false;
     for (int64_t q = 0; q < r && !known; ++q) known = row_taps_[q].same(row_taps_[r]);
     if (known) continue;
-    for (int64_t c = 0; c < column_class_count_; ++c) add_class(row0, r, rows, column_classes_[c], source, out);
+    for (int64_t c = 0; c < column_class_count_; ++c)
+      add_class(row0, r, rows, column_classes_[c], source, out);
   }
 }
 

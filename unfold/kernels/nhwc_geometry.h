@@ -33,15 +33,15 @@ class Carver {
   int64_t bytes_ = 0;
 };
 
-/// The taps that reach one position along one axis: tap first + j*tap_step reads source + j*source_step of the
-/// axis, for j < count. Positions with the same first and count meet the same weights.
+/// The taps that reach one position along one axis: tap first + j*tap_step reads source + j*source_step of
+/// the axis, for j < count. Positions with the same first and count meet the same weights.
 struct Taps {
   int64_t first = 0, count = 0, source = 0;
   bool same(const Taps& other) const { return first == other.first && count == other.count; }
 };
 
-/// One axis of a convolution as seen from what is computed: from y looking at x, or from dx looking at dy (then
-/// taps are counted in the turned kernel, so that a later tap reads a later source).
+/// One axis of a convolution as seen from what is computed: from y looking at x, or from dx looking at dy
+/// (then taps are counted in the turned kernel, so that a later tap reads a later source).
 struct Axis {
   int64_t outputs = 0, sources = 0, taps = 0;
   int64_t tap_step = 1, source_step = 1;
@@ -72,7 +72,7 @@ struct Gathering {
   int64_t tiles() const { return depthwise ? group_tiles() : groups * group_tiles(); }
   int64_t k() const { return h.taps * w.taps * group_in; }  ///< rows of a packed tile
   bool folds() const {  ///< is a row of taps one contiguous run of the source?
-    return groups == 1 && w.tap_step == 1 && w.source_step == 1;
+    return groups == 1 && !depthwise && w.tap_step == 1 && w.source_step == 1;
   }
 };
 
@@ -109,7 +109,8 @@ class PixelBlock {
     Taps taps;
     int64_t begin, end;
   };
-  void add_class(int64_t row0, int64_t row, int64_t rows, const ColumnClass& c, const float* source, float* out);
+  void add_class(int64_t row0, int64_t row, int64_t rows, const ColumnClass& c, const float* source,
+                 float* out);
   void add_run(Run run);
 
   Gathering g_;

@@ -85,11 +85,12 @@ void PixelGroup::add_row_units(const Part& p, const float* x) {
   const int64_t ih0 = p.row0 * k.stride_h - k.pad_top;
   const int64_t ih1 = (p.row1 - 1) * k.stride_h - k.pad_top + (k.kernel_h - 1) * k.dilation_h + 1;
   const int64_t iw0 = p.column0 * k.stride_w - k.pad_left, iw1 = iw0 + copy_width_;
-  const int64_t inside0 = std::clamp<int64_t>(iw0, 0, s_.iw), inside1 = std::clamp<int64_t>(iw1, inside0, s_.iw);
+  const int64_t inside0 = std::clamp<int64_t>(0, iw0, iw1), inside1 = std::clamp(s_.iw, inside0, iw1);
   for (int64_t ih = std::max<int64_t>(ih0, 0); ih < std::min(ih1, s_.ih); ++ih) {
     float* to = copy_ + (ih - ih0) * copy_width_ * s_.ic;
     std::fill_n(to, (inside0 - iw0) * s_.ic, 0.0f);
-    std::copy(x + (ih * s_.iw + inside0) * s_.ic, x + (ih * s_.iw + inside1) * s_.ic, to + (inside0 - iw0) * s_.ic);
+    std::copy(x + (ih * s_.iw + inside0) * s_.ic, x + (ih * s_.iw + inside1) * s_.ic,
+              to + (inside0 - iw0) * s_.ic);
     std::fill(to + (inside1 - iw0) * s_.ic, to + copy_width_ * s_.ic, 0.0f);
   }
   Point* point = points_;

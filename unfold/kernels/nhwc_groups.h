@@ -1,5 +1,5 @@
-// What backward weights walks: the output pixels of an image in groups, and for each row of taps the points where
-// x and dy meet.
+// What backward weights walks: the output pixels of an image in groups, and for each row of taps the points
+// where x and dy meet.
 #pragma once
 
 #include "unfold/kernels/nhwc.h"
@@ -42,7 +42,7 @@ class PixelGroup {
   /// Group `index` of all images; x, dy are those of all images.
   void build(int64_t index, const float* x, const float* dy);
 
-  float* packed = nullptr;  // most_pixels() x 16 of dy, for kMostPanels tiles; the points lead there
+  float* packed = nullptr;     // most_pixels() x 16 of dy, for kMostPanels tiles; the points lead there
   const float** dy = nullptr;  // each pixel's dy; `pixels` of them
   int64_t pixels = 0;
   Unit* units = nullptr;

@@ -13,6 +13,8 @@ namespace unfold::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+namespace {
+
 /// to[c][r] = from[r][c] for 4 x 4 elements.
 HWY_INLINE void transpose4(const float* from, int64_t from_row, float* to, int64_t to_row) {
 #if HWY_TARGET == HWY_SCALAR
@@ -35,6 +37,8 @@ HWY_INLINE void transpose4(const float* from, int64_t from_row, float* to, int64
 #endif
 }
 
+}  // namespace
+
 /// to[c][r] = from[r][c]. Blocks of 16 x 16: a cache line of either side is finished before the next.
 void Turn(int64_t rows, int64_t cols, const float* from, float* to) {
   constexpr int64_t kBlock = 16;
@@ -43,7 +47,8 @@ void Turn(int64_t rows, int64_t cols, const float* from, float* to) {
     for (int64_t c0 = 0; c0 < cols; c0 += kBlock) {
       const int64_t c1 = std::min(cols, c0 + kBlock), c_fours = c0 + (c1 - c0) / 4 * 4;
       for (int64_t c = c0; c < c_fours; c += 4) {
-        for (int64_t r = r0; r < r_fours; r += 4) transpose4(from + r * cols + c, cols, to + c * rows + r, rows);
+        for (int64_t r = r0; r < r_fours; r += 4)
+          transpose4(from + r * cols + c, cols, to + c * rows + r, rows);
       }
       for (int64_t c = c0; c < c1; ++c) {
         for (int64_t r = c < c_fours ? r_fours : r0; r < r1; ++r) to[c * rows + r] = from[r * cols + c];
