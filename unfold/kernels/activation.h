@@ -9,7 +9,7 @@ namespace unfold {
 // that element alone, so any split into ranges gives the same bits. Errors are against the exact value, over
 // every float (tests/kernels/activation_test.cpp measures them); results below 2^-126 are flushed to zero.
 
-/// y = scale * tanh(x).  At most 2.5 ulp for scale = 1.
+/// y = scale * tanh(x).  At most 5 ulp for scale = 1.
 void tanh_forward(int64_t n, const float* x, float scale, float* y);
 /// dx = dy * (scale - y*y/scale).
 void tanh_backward(int64_t n, const float* y, const float* dy, float scale, float* dx);

@@ -39,28 +39,23 @@ HWY_INLINE V Exp(D d, V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, hn::Mul(hn::Mul(p, a), b));
 }
 
-/// tanh|x| = t / (t + 2) with t = exp(2|x|) - 1 = 2^n * (exp(r) - 1) + (2^n - 1), 2|x| = n ln 2 + r: no
-/// branch, and for small x, where n = 0, no cancellation. exp(r) - 1 is its degree-7 Taylor sum. Beyond 10
-/// the result is 1.
+/// x P(x^2) / Q(x^2) for |x| <= 8, beyond it 1 (tanh 8 is 2.3e-7 below). P and Q, of
+/// degree 4, were fitted to tanh(x)/x on [0, 8] for the least largest relative error (6.5e-9 before rounding;
+/// Lawson's iteration). One division and no exponential: half the time of a form in exp, at 5 ulp in place
+/// of 2.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Tanh(D d, V x) {
-  const hn::RebindToSigned<D> di;
-  const V magnitude = hn::Abs(x), most = hn::Set(d, 10.0f);
-  const V bounded = hn::IfThenElse(hn::Gt(magnitude, most), most, magnitude);  // NaN stays
-  const V twice = hn::Add(bounded, bounded);
-  const V n = hn::Round(hn::Mul(twice, hn::Set(d, 1.44269504f)));
-  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), twice);
-  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
-  V p = hn::Set(d, 1.0f / 5040);
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 720));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 120));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 24));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 6));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
-  p = hn::MulAdd(hn::Mul(p, r), r, r);
-  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127))));
-  const V t = hn::MulAdd(power, p, hn::Sub(power, hn::Set(d, 1.0f)));
-  return hn::CopySign(hn::Div(t, hn::Add(t, hn::Set(d, 2.0f))), x);  // -0 stays -0
+  const V most = hn::Set(d, 8.0f), one = hn::Set(d, 1.0f), u = hn::Mul(x, x);
+  V p = hn::MulAdd(u, hn::Set(d, 1.5232261674213987e-08f), hn::Set(d, 2.1896146790822968e-05f));
+  p = hn::MulAdd(p, u, hn::Set(d, 0.003571694251149893f));
+  p = hn::MulAdd(p, u, hn::Set(d, 0.13444581627845764f));
+  p = hn::MulAdd(p, u, hn::Set(d, 1.0f));
+  V q = hn::MulAdd(u, hn::Set(d, 8.523248880010215e-07f), hn::Set(d, 0.0003411445359233767f));
+  q = hn::MulAdd(q, u, hn::Set(d, 0.026164814829826355f));
+  q = hn::MulAdd(q, u, hn::Set(d, 0.4677790701389313f));
+  q = hn::MulAdd(q, u, hn::Set(d, 1.0f));
+  const V y = hn::Div(hn::Mul(x, p), q);  // NaN stays NaN
+  return hn::IfThenElse(hn::Gt(x, most), one, hn::IfThenElse(hn::Lt(x, hn::Neg(most)), hn::Neg(one), y));
 }
 
 template <class D, class V = hn::Vec<D>>

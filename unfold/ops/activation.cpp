@@ -73,11 +73,11 @@ void sigmoid_lanes_backward(const Op&, const Call<float>& c) {
 constexpr Implementation<float> kTanhFloat[] = {
     {.name = "tanh/lanes",
      .engine = Engine::fast,
-     .numerics = "tanh-expm1",
+     .numerics = "tanh4_4",
      .forward = tanh_lanes_forward,
      .backward_data = tanh_lanes_backward,
      .layout = Layout::chwn16},
-    {"tanh/vector", Engine::im2col, "tanh-expm1", tanh_vector_forward, tanh_vector_backward},
+    {"tanh/vector", Engine::im2col, "tanh4_4", tanh_vector_forward, tanh_vector_backward},
     {"tanh/reference", Engine::naive, "libm", tanh_naive_forward<float>, tanh_naive_backward<float>},
 };
 constexpr Implementation<double> kTanhDouble[] = {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "unfold/kernels/update.h"
+
 namespace unfold {
 namespace {
 
@@ -48,7 +50,11 @@ void Optimizer<T>::step(Parameters<T>& parameters, const Parameters<T>& gradient
   if (options_.kind == OptimizerOptions::Kind::sgd) {
     const auto momentum = static_cast<T>(options_.momentum), rate = static_cast<T>(lr);
     pool.run(chunks, [&](int64_t chunk, int) {
-      for (int64_t i = chunk * kChunk, end = std::min(size, i + kChunk); i < end; ++i) {
+      const int64_t begin = chunk * kChunk, end = std::min(size, begin + kChunk);
+      if constexpr (std::is_same_v<T, float>) {
+        return sgd_update(end - begin, {rate, momentum, decay}, g + begin, p + begin, m + begin);
+      }
+      for (int64_t i = begin; i < end; ++i) {
         m[i] = momentum * m[i] + (g[i] + decay * p[i]);
         p[i] -= rate * m[i];
       }
@@ -63,7 +69,12 @@ void Optimizer<T>::step(Parameters<T>& parameters, const Parameters<T>& gradient
   const auto keep1 = static_cast<T>(1 - options_.beta1);
   const auto beta2 = static_cast<T>(options_.beta2), keep2 = static_cast<T>(1 - options_.beta2);
   pool.run(chunks, [&](int64_t chunk, int) {
-    for (int64_t i = chunk * kChunk, end = std::min(size, i + kChunk); i < end; ++i) {
+    const int64_t begin = chunk * kChunk, end = std::min(size, begin + kChunk);
+    if constexpr (std::is_same_v<T, float>) {
+      return adam_update(end - begin, {rate, root, epsilon, decay, keep1, beta2, keep2}, g + begin, p + begin,
+                         m + begin, v + begin);
+    }
+    for (int64_t i = begin; i < end; ++i) {
       const T gradient_i = g[i] + decay * p[i];
       m[i] += keep1 * (gradient_i - m[i]);
       v[i] = beta2 * v[i] + keep2 * gradient_i * gradient_i;

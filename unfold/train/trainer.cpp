@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "unfold/error.h"
+#include "unfold/kernels/update.h"
 #include "unfold/random.h"
 
 namespace unfold {
@@ -184,10 +185,9 @@ void Trainer::step() {
     loss += results_[static_cast<size_t>(i)].loss;
     correct += results_[static_cast<size_t>(i)].predicted == labels_[static_cast<size_t>(i)];
   }
-  // A sum is finite only if every term is: one number tells for all gradients.
-  double total = 0;
-  for (const float g : gradient_.all()) total += static_cast<double>(g);
-  if (!std::isfinite(loss) || !std::isfinite(total)) diverged(batch, fill);
+  const std::span<const float> gradient = gradient_.all();
+  if (!std::isfinite(loss) || !all_finite(static_cast<int64_t>(gradient.size()), gradient.data()))
+    diverged(batch, fill);
 
   optimizer_.step(model_.parameters, gradient_, lr(), pool_);
   position_.loss_sum += loss;
