@@ -183,61 +183,112 @@ void depthwise_rows(const PixelGroup& group, int64_t width, Tile t) {
   }
 }
 
-/// All rows of dw of one or more channel tiles.
-void wide_rows(const PixelGroup& group, const TileFunctions& functions, Tile t) {
+/// A unit's rows in tiles of nearly one size: the first row of tile i, for i up to `tiles`.
+int64_t tile_row(int64_t rows, int64_t tiles, int64_t i) {
+  return rows / tiles * i + std::min(i, rows % tiles);
+}
+
+/// kRows channels of every source pixel from `channel`, pixels kMostRows apart.
+template <int kRows>
+void gather_rows(const PixelGroup& group, int64_t channel, float* to) {
+  for (int64_t p = 0; p < group.source_count; ++p, to += kMostRows)
+    std::copy_n(group.sources[p] + channel, kRows, to);
+}
+using GatherFunction = void (*)(const PixelGroup&, int64_t, float*);
+template <size_t... kIndex>
+constexpr std::array<GatherFunction, kMostRows> gathers(std::index_sequence<kIndex...>) {
+  return {&gather_rows<static_cast<int>(kIndex) + 1>...};
+}
+constexpr auto kGathers = gathers(Rows());
+
+/// Tiles [first, last) of every unit's `tiles` of rows, of one or more channel tiles. `x_step` is how far x
+/// of the next tile lies where x is gathered, else 0.
+void wide_rows(const PixelGroup& group, const TileFunctions& functions, int64_t tiles, int64_t first,
+               int64_t last, int64_t x_step, Tile t) {
   float* const dw = t.dw;
-  const int64_t x_at = t.x_at;
   for (int64_t u = 0; u < group.unit_count; ++u) {
     const Unit& unit = group.units[u];
     t.points = unit.points;
     t.point_count = unit.point_count;
-    const int64_t tiles = nhwc::divide_up(unit.length, kMostRows);
-    int64_t row = 0;
-    for (int64_t i = 0; i < tiles; ++i) {
-      const int64_t rows = unit.length / tiles + (i < unit.length % tiles);
-      t.x_at = x_at + row;
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t row = tile_row(unit.length, tiles, i), rows = tile_row(unit.length, tiles, i + 1) - row;
+      t.x_at = x_step ? (i - first) * x_step : row;
       t.dw = dw + (unit.row + row) * kNhwcTile;
       functions[static_cast<size_t>(rows - 1)](t);
-      row += rows;
     }
+  }
+}
+
+/// Channel tiles [tile0, tile1), all of one group of the convolution.
+void wide_tiles(const nhwc::WeightCall& call, const PixelGroup& group, NhwcSum sum, int64_t tile0,
+                int64_t tile1) {
+  const nhwc::Gathering& g = call.g;
+  const int64_t of_group = g.group_tiles(), conv_group = tile0 / of_group;
+  const int64_t length = group.units[0].length, tiles = nhwc::divide_up(length, kMostRows);
+  const int64_t x_step = group.sources ? group.source_count * kMostRows : 0;
+  const int64_t chunk = x_step ? std::max<int64_t>(1, group.gathered_floats() / x_step) : tiles;
+  for (int64_t first = 0; first < tiles; first += chunk) {
+    const int64_t last = std::min(tiles, first + chunk);
+    for (int64_t i = first; x_step && i < last; ++i) {
+      const int64_t row = tile_row(length, tiles, i), rows = tile_row(length, tiles, i + 1) - row;
+      kGathers[static_cast<size_t>(rows - 1)](group, conv_group * g.group_in + row,
+                                              group.gathered + (i - first) * x_step);
+    }
+    for (int64_t tile = tile0; tile < tile1;) {
+      const int64_t at = tile % of_group * kNhwcTile, full = (g.group_out - at) / kNhwcTile;
+      const int64_t panels = std::min(tile1 - tile, full) >= kPanels ? kPanels : 1;
+      Tile t{};
+      t.dw = call.dw + tile * g.k() * kNhwcTile;
+      t.dw_panel = g.k() * kNhwcTile;
+      t.dy_panel = group.most_pixels() * kNhwcTile;
+      t.sum = sum;
+      for (int64_t p = 0; p < panels; ++p) {
+        const int64_t channel = at + p * kNhwcTile, width = std::min(kNhwcTile, g.group_out - channel);
+        const int64_t out = conv_group * g.group_out + channel;
+        pack_dy(group, out, width, group.packed + p * t.dy_panel);
+        if (call.db && first == 0) add_bias(group, out, width, call.db);
+      }
+      wide_rows(group, panels == 1 ? kWide1 : kWide2, tiles, first, last, x_step, t);
+      tile += panels;
+    }
+  }
+}
+
+void depthwise_tiles(const nhwc::WeightCall& call, const PixelGroup& group, NhwcSum sum) {
+  const int64_t channels = call.g.out(), k = call.g.k();
+  for (int64_t tile = call.tile0; tile < call.tile1;) {
+    const int64_t first = tile * kNhwcTile, full = (channels - first) / kNhwcTile;
+    const int64_t panels = std::min(call.tile1 - tile, full) >= 4 ? 4 : 1;
+    const int64_t width = std::min(panels * kNhwcTile, channels - first);
+    Tile t{};
+    t.dw = call.dw + tile * k * kNhwcTile;
+    t.dw_panel = k * kNhwcTile;
+    t.sum = sum;
+    t.x_at = t.dy_at = first;
+    depthwise_rows(group, width, t);
+    for (int64_t at = 0; call.db && at < width; at += kNhwcTile) {
+      add_bias(group, first + at, std::min(kNhwcTile, width - at), call.db);
+    }
+    tile += panels;
   }
 }
 
 }  // namespace
 
 void WeightGradient(const nhwc::WeightCall& call) {
-  const nhwc::Gathering& g = call.g;
   PixelGroup group(call.shape, call.scratch);
   NhwcSum sum = call.sum;
-  const int64_t of_group = g.group_tiles(), channels = g.depthwise ? g.out() : g.group_out;
   for (int64_t i = call.image0 * group.of_image(); i < call.image1 * group.of_image(); ++i) {
-    group.build(i, call.x, call.dy);
-    for (int64_t tile = call.tile0; tile < call.tile1;) {
-      const int64_t first = tile % of_group * kNhwcTile, full = (channels - first) / kNhwcTile;
-      const int64_t out = tile / of_group * g.group_out + first;  // channel of dy
-      const int64_t most = g.depthwise ? 4 : kPanels;
-      const int64_t panels = std::min(call.tile1 - tile, full) >= most ? most : 1;
-      const int64_t width = std::min(panels * kNhwcTile, channels - first);
-      Tile t{};
-      t.dw = call.dw + tile * g.k() * kNhwcTile;
-      t.dw_panel = g.k() * kNhwcTile;
-      t.sum = sum;
-      if (g.depthwise) {
-        t.x_at = t.dy_at = first;
-        depthwise_rows(group, width, t);
-      } else {
-        t.x_at = tile / of_group * g.group_in;
-        t.dy_panel = group.most_pixels() * kNhwcTile;
-        for (int64_t p = 0; p < panels; ++p) {
-          pack_dy(group, out + p * kNhwcTile, std::min(kNhwcTile, width - p * kNhwcTile),
-                  group.packed + p * t.dy_panel);
-        }
-        wide_rows(group, panels == 1 ? kWide1 : kWide2, t);
+    group.build(i, call.x, call.dy, kMostRows);
+    if (call.g.depthwise) {
+      depthwise_tiles(call, group, sum);
+    } else {
+      for (int64_t tile = call.tile0; tile < call.tile1;) {
+        const int64_t end =
+            std::min(call.tile1, nhwc::divide_up(tile + 1, call.g.group_tiles()) * call.g.group_tiles());
+        wide_tiles(call, group, sum, tile, end);
+        tile = end;
       }
-      for (int64_t p = 0; call.db && p < panels; ++p) {
-        add_bias(group, out + p * kNhwcTile, std::min(kNhwcTile, width - p * kNhwcTile), call.db);
-      }
-      tile += panels;
     }
     sum = NhwcSum::add;
   }

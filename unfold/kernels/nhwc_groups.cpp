@@ -6,6 +6,32 @@ namespace unfold::nhwc {
 namespace {
 
 constexpr int64_t kFoldBelow = 16;  // input channels from which a single tap is long enough for the tiles
+constexpr int64_t kGatheredFloats = 32 * 1024;  // a quarter of a 512 KiB second-level cache
+constexpr int64_t kMostStep = 16;               // widest tile of x that any target gathers
+
+/// Positions of an axis between the first and the last that some outputs read.
+int64_t span(int64_t outputs, int64_t stride, int64_t kernel, int64_t dilation) {
+  return (outputs - 1) * stride + (kernel - 1) * dilation + 1;
+}
+
+/// place[p] = how many positions before p are read, or -1 where p is not; returns how many are. Position p
+/// lies at `first` + p of an axis of `size`.
+int64_t number_places(int64_t outputs, int64_t stride, int64_t kernel, int64_t dilation, int64_t first,
+                      int64_t size, int64_t* place) {
+  const int64_t count = span(outputs, stride, kernel, dilation);
+  std::fill_n(place, count, -1);
+  for (int64_t o = 0; o < outputs; ++o) {
+    for (int64_t k = 0; k < kernel; ++k) {
+      const int64_t p = o * stride + k * dilation;
+      if (first + p >= 0 && first + p < size) place[p] = 0;
+    }
+  }
+  int64_t read = 0;
+  for (int64_t p = 0; p < count; ++p) {
+    if (place[p] == 0) place[p] = read++;
+  }
+  return read;
+}
 
 }  // namespace
 
@@ -25,6 +51,17 @@ PixelGroup::PixelGroup(const Conv2dShape& s, float* scratch) : s_(s) {
     const int64_t copy_rows = (rows_ - 1) * k.stride_h + (k.kernel_h - 1) * k.dilation_h + 1;
     copy_ = carver.take<float>(copy_rows * copy_width_ * s.ic);
   }
+  if (!folds_ && !depthwise(s)) {
+    places_h_ = span(rows_, k.stride_h, k.kernel_h, k.dilation_h);
+    places_w_ = span(columns_, k.stride_w, k.kernel_w, k.dilation_w);
+    row_places_ = carver.take<int64_t>(places_h_);
+    column_places_ = carver.take<int64_t>(places_w_);
+    const int64_t most = std::min(std::min(places_h_, rows_ * k.kernel_h), s.ih) *
+                         std::min(std::min(places_w_, columns_ * k.kernel_w), s.iw);
+    sources = carver.take<const float*>(most);
+    gathered_floats_ = std::max(kGatheredFloats, most * kMostStep);
+    gathered = carver.take<float>(gathered_floats_);
+  }
   floats_ = carver.floats();
 }
 
@@ -38,7 +75,7 @@ PixelGroup::Part PixelGroup::part(int64_t index) const {
   return {row, std::min(s_.oh, row + rows_), column, std::min(s_.ow, column + columns_)};
 }
 
-void PixelGroup::build(int64_t index, const float* x, const float* all_dy) {
+void PixelGroup::build(int64_t index, const float* x, const float* all_dy, int64_t gathered_step) {
   const int64_t image = index / of_image();
   const Part p = part(index % of_image());
   const float* image_dy = all_dy + image * s_.y_image();
@@ -50,11 +87,28 @@ void PixelGroup::build(int64_t index, const float* x, const float* all_dy) {
   if (folds_) {
     add_row_units(p, x + image * s_.x_image());
   } else {
-    add_tap_units(p, x + image * s_.x_image());
+    if (sources) add_sources(p, x + image * s_.x_image());
+    add_tap_units(p, x + image * s_.x_image(), gathered_step);
   }
 }
 
-void PixelGroup::add_tap_units(const Part& p, const float* x) {
+void PixelGroup::add_sources(const Part& p, const float* x) {
+  const Window2d& k = s_.window;
+  const int64_t ih0 = p.row0 * k.stride_h - k.pad_top, iw0 = p.column0 * k.stride_w - k.pad_left;
+  const int64_t rows = p.row1 - p.row0, columns = p.column1 - p.column0;
+  number_places(rows, k.stride_h, k.kernel_h, k.dilation_h, ih0, s_.ih, row_places_);
+  source_columns_ = number_places(columns, k.stride_w, k.kernel_w, k.dilation_w, iw0, s_.iw, column_places_);
+  const int64_t height = span(rows, k.stride_h, k.kernel_h, k.dilation_h);
+  const int64_t width = span(columns, k.stride_w, k.kernel_w, k.dilation_w);
+  source_count = 0;
+  for (int64_t h = 0; h < height; ++h) {
+    for (int64_t w = 0; w < width && row_places_[h] >= 0; ++w) {
+      if (column_places_[w] >= 0) sources[source_count++] = x + ((ih0 + h) * s_.iw + iw0 + w) * s_.ic;
+    }
+  }
+}
+
+void PixelGroup::add_tap_units(const Part& p, const float* x, int64_t gathered_step) {
   const Window2d& k = s_.window;
   const bool direct = depthwise(s_);  // dy is read where it is
   const int64_t columns = p.column1 - p.column0;
@@ -70,8 +124,14 @@ void PixelGroup::add_tap_units(const Part& p, const float* x) {
         for (int64_t ow = p.column0; ow < p.column1; ++ow) {
           const int64_t iw = ow * k.stride_w - k.pad_left + kw * k.dilation_w;
           if (iw < 0 || iw >= s_.iw) continue;
-          *point++ = {x + (ih * s_.iw + iw) * s_.ic,
-                      direct ? dy[first + ow] : packed + (first + ow) * kNhwcTile};
+          if (direct) {
+            *point++ = {x + (ih * s_.iw + iw) * s_.ic, dy[first + ow]};
+          } else {
+            const int64_t row = row_places_[(oh - p.row0) * k.stride_h + kh * k.dilation_h];
+            const int64_t column = column_places_[(ow - p.column0) * k.stride_w + kw * k.dilation_w];
+            *point++ = {gathered + (row * source_columns_ + column) * gathered_step,
+                        packed + (first + ow) * kNhwcTile};
+          }
         }
       }
       unit.point_count = point - unit.points;

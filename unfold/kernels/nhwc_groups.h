@@ -9,7 +9,8 @@ namespace unfold::nhwc {
 
 inline constexpr int64_t kMostPanels = 2;  ///< channel tiles that a target sums at once
 
-/// One output pixel of a group: where its values of x begin, and of dy.
+/// One output pixel of a group: where its values of x begin (or those of the first tile of them, where x is
+/// gathered), and of dy.
 struct Point {
   const float* x;
   const float* dy;
@@ -39,14 +40,22 @@ class PixelGroup {
   int64_t of_image() const;  ///< groups of one image
   int64_t most_pixels() const { return rows_ * columns_; }
   int64_t floats() const { return floats_; }  ///< of scratch
-  /// Group `index` of all images; x, dy are those of all images.
-  void build(int64_t index, const float* x, const float* dy);
+  /// Group `index` of all images; x, dy are those of all images. Gathered pixels will lie `gathered_step`
+  /// apart.
+  void build(int64_t index, const float* x, const float* dy, int64_t gathered_step);
 
   float* packed = nullptr;     // most_pixels() x 16 of dy, for kMostPanels tiles; the points lead there
   const float** dy = nullptr;  // each pixel's dy; `pixels` of them
   int64_t pixels = 0;
   Unit* units = nullptr;
   int64_t unit_count = 0;
+  /// The pixels of x that the units read, or null: then points lead into x itself (or a copy of its rows). A
+  /// tile reads few channels of many pixels; side by side they are one stream, in place each has a cache line
+  /// of its own.
+  const float** sources = nullptr;
+  int64_t source_count = 0;
+  float* gathered = nullptr;  // gathered_floats() for as many tiles as fit
+  int64_t gathered_floats() const { return gathered_floats_; }
 
  private:
   /// Output rows and columns of a group.
@@ -54,7 +63,8 @@ class PixelGroup {
     int64_t row0, row1, column0, column1;
   };
   Part part(int64_t index) const;
-  void add_tap_units(const Part& part, const float* x);
+  void add_sources(const Part& part, const float* x);
+  void add_tap_units(const Part& part, const float* x, int64_t gathered_step);
   void add_row_units(const Part& part, const float* x);
 
   Conv2dShape s_;
@@ -63,6 +73,9 @@ class PixelGroup {
   int64_t copy_width_ = 0;  ///< pixels of a row of the copy
   Point* points_ = nullptr;
   float* copy_ = nullptr;
+  int64_t* row_places_ = nullptr;  // of a row of x below the group's first: its place among those read, or -1
+  int64_t* column_places_ = nullptr;  // the same for columns
+  int64_t gathered_floats_ = 0, places_h_ = 0, places_w_ = 0, source_columns_ = 0;
   int64_t floats_ = 0;
 };
 
