@@ -1,7 +1,7 @@
 // The convolutions over NHWC, layer by layer, against the peak of the processor and, where it is installed,
 // oneDNN. One thread, one image. The rivals run in turns, so that what else the machine does meets both.
 //
-//   bench_layers [part of a layer's name] [repeats]
+//   bench_layers [part of a layer's name [repeats [part of a pass's name]]]
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -124,6 +124,8 @@ struct Ours {
   }
 };
 
+constexpr std::array<const char*, 3> kPassNames{"forward", "backward data", "backward weights"};
+
 template <class Run>
 double seconds(int64_t times, const Run& run) {
   const auto begin = std::chrono::steady_clock::now();
@@ -162,8 +164,7 @@ void measure(const Layer& layer, Pass pass, Ours& ours, int repeats, Mean& mean)
     if (rival) theirs.push_back(seconds(times, rival));
   }
   const double fastest = *std::min_element(mine.begin(), mine.end()), share = flops / fastest / peak;
-  static const char* const names[] = {"forward", "backward data", "backward weights"};
-  std::printf("%-28s %-17s %7.1f GFLOP/s %5.1f %% of peak", layer.name, names[static_cast<int>(pass)],
+  std::printf("%-28s %-17s %7.1f GFLOP/s %5.1f %% of peak", layer.name, kPassNames[static_cast<size_t>(pass)],
               flops / fastest / 1e9, 100 * share);
   mean.peak += std::log(share);
   ++mean.layers;
@@ -190,6 +191,7 @@ int main(int argc, char** argv) {
   }
   const std::string part = argc > 1 ? argv[1] : "";
   const int repeats = argc > 2 ? std::atoi(argv[2]) : 7;
+  const std::string pass_part = argc > 3 ? argv[3] : "";
   const FlushDenormals flush;
   std::printf("target %s, %.1f GFLOP/s peak\n", nhwc_target(), bench::fma_peak_flops() / 1e9);
   std::map<Pass, Mean> means;
@@ -202,13 +204,13 @@ int main(int argc, char** argv) {
     for (const Pass pass : {Pass::forward, Pass::backward_data, Pass::backward_weights}) {
       // Nobody wants the gradient of the pictures.
       if (pass == Pass::backward_data && layer.ic == 3) continue;
+      if (std::string(kPassNames[static_cast<size_t>(pass)]).find(pass_part) == std::string::npos) continue;
       measure(layer, pass, ours, repeats, means[pass]);
     }
   }
   std::printf("\ngeometric means\n");
-  static const char* const names[] = {"forward", "backward data", "backward weights"};
   for (const auto& [pass, mean] : means) {
-    std::printf("%-17s %5.1f %% of peak", names[static_cast<int>(pass)],
+    std::printf("%-17s %5.1f %% of peak", kPassNames[static_cast<size_t>(pass)],
                 100 * std::exp(mean.peak / mean.layers));
     if (mean.rivals) {
       std::printf("   oneDNN's time / ours %5.3f fastest %5.3f median", std::exp(mean.fastest / mean.rivals),

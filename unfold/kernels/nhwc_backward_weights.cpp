@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "unfold/kernels/nhwc.h"
@@ -10,6 +11,8 @@
 #define HWY_TARGET_INCLUDE "unfold/kernels/nhwc_backward_weights.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+
+#include <hwy/cache_control.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::HWY_NAMESPACE {
@@ -125,37 +128,39 @@ constexpr TileFunctions wide(std::index_sequence<kIndex...>) {
 using Rows = std::make_index_sequence<kMostRows>;
 constexpr TileFunctions kWide1 = wide<1>(Rows()), kWide2 = wide<kPanels>(Rows());
 
-/// packed[pixel][16] <- `width` channels of dy from `channel`, zeros behind them.
-void pack_dy(const PixelGroup& group, int64_t channel, int64_t width, float* packed) {
-  const float* const* dy = group.dy;
+/// packed[pixel][16] <- `width` channels of dy, whose pixels lie `step` apart; zeros behind them.
+void pack_dy(int64_t pixels, const float* dy, int64_t step, int64_t width, float* packed) {
   if (width == kNhwcTile) {
     const Full d;
-    for (int64_t p = 0; p < group.pixels; ++p, packed += kNhwcTile) {
-      for (size_t v = 0; v < kNhwcTile; v += hn::Lanes(d))
-        hn::Store(hn::LoadU(d, dy[p] + channel + v), d, packed + v);
+    for (int64_t p = 0; p < pixels; ++p, dy += step, packed += kNhwcTile) {
+      hwy::Prefetch(dy + kNhwcTile);  // the next tile's, a line that no stream of addresses leads to
+      for (size_t v = 0; v < kNhwcTile; v += hn::Lanes(d)) hn::Store(hn::LoadU(d, dy + v), d, packed + v);
     }
     return;
   }
-  for (int64_t p = 0; p < group.pixels; ++p, packed += kNhwcTile) {
-    std::copy_n(dy[p] + channel, width, packed);
+  for (int64_t p = 0; p < pixels; ++p, dy += step, packed += kNhwcTile) {
+    std::copy_n(dy, width, packed);
     std::fill(packed + width, packed + kNhwcTile, 0.0f);
   }
 }
 
-/// db += the sum of dy over the group.
-void add_bias(const PixelGroup& group, int64_t channel, int64_t width, float* db) {
+/// db += the sum of `width` channels of dy over the pixels of a group, `step` apart.
+void add_bias(int64_t pixels, const float* dy, int64_t step, int64_t width, float* db) {
   float chain[kNhwcTile] = {};
   if (width == kNhwcTile) {
-    for (int64_t p = 0; p < group.pixels; ++p) {
-      const float* dy = group.dy[p] + channel;
-      for (int64_t c = 0; c < kNhwcTile; ++c) chain[c] += dy[c];
+    const Full d;
+    constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(Full()));
+    for (int64_t v = 0; v < kNhwcTile; v += kLanes) {
+      auto sum = hn::Zero(d);
+      for (int64_t p = 0; p < pixels; ++p) sum = hn::Add(sum, hn::LoadU(d, dy + p * step + v));
+      hn::StoreU(sum, d, chain + v);
     }
   } else {
-    for (int64_t p = 0; p < group.pixels; ++p) {
-      for (int64_t c = 0; c < width; ++c) chain[c] += group.dy[p][channel + c];
+    for (int64_t p = 0; p < pixels; ++p) {
+      for (int64_t c = 0; c < width; ++c) chain[c] += dy[p * step + c];
     }
   }
-  for (int64_t c = 0; c < width; ++c) db[channel + c] += chain[c];
+  for (int64_t c = 0; c < width; ++c) db[c] += chain[c];
 }
 
 /// A depthwise tile of `width` channels in pieces that exist, or four whole tiles at once.
@@ -191,8 +196,9 @@ int64_t tile_row(int64_t rows, int64_t tiles, int64_t i) {
 /// kRows channels of every source pixel from `channel`, pixels kMostRows apart.
 template <int kRows>
 void gather_rows(const PixelGroup& group, int64_t channel, float* to) {
-  for (int64_t p = 0; p < group.source_count; ++p, to += kMostRows)
-    std::copy_n(group.sources[p] + channel, kRows, to);
+  for (int64_t p = 0; p < group.source_count; ++p, to += kMostRows) {
+    std::memcpy(to, group.sources[p] + channel, kRows * sizeof(float));
+  }
 }
 using GatherFunction = void (*)(const PixelGroup&, int64_t, float*);
 template <size_t... kIndex>
@@ -245,8 +251,9 @@ void wide_tiles(const nhwc::WeightCall& call, const PixelGroup& group, NhwcSum s
       for (int64_t p = 0; p < panels; ++p) {
         const int64_t channel = at + p * kNhwcTile, width = std::min(kNhwcTile, g.group_out - channel);
         const int64_t out = conv_group * g.group_out + channel;
-        pack_dy(group, out, width, group.packed + p * t.dy_panel);
-        if (call.db && first == 0) add_bias(group, out, width, call.db);
+        float* packed = group.packed + p * t.dy_panel;
+        pack_dy(group.pixels, group.dy + out, g.out(), width, packed);
+        if (call.db && first == 0) add_bias(group.pixels, packed, kNhwcTile, width, call.db + out);
       }
       wide_rows(group, panels == 1 ? kWide1 : kWide2, tiles, first, last, x_step, t);
       tile += panels;
@@ -267,7 +274,8 @@ void depthwise_tiles(const nhwc::WeightCall& call, const PixelGroup& group, Nhwc
     t.x_at = t.dy_at = first;
     depthwise_rows(group, width, t);
     for (int64_t at = 0; call.db && at < width; at += kNhwcTile) {
-      add_bias(group, first + at, std::min(kNhwcTile, width - at), call.db);
+      add_bias(group.pixels, group.dy + first + at, channels, std::min(kNhwcTile, width - at),
+               call.db + first + at);
     }
     tile += panels;
   }

@@ -43,7 +43,6 @@ PixelGroup::PixelGroup(const Conv2dShape& s, float* scratch) : s_(s) {
   const int64_t most_units = folds_ ? k.kernel_h : k.taps();
   Carver carver(scratch);
   packed = carver.take<float>(depthwise(s) ? 0 : most_pixels() * kNhwcTile * kMostPanels);
-  dy = carver.take<const float*>(most_pixels());
   units = carver.take<Unit>(most_units);
   points_ = carver.take<Point>(most_units * most_pixels());
   if (folds_) {
@@ -78,11 +77,9 @@ PixelGroup::Part PixelGroup::part(int64_t index) const {
 void PixelGroup::build(int64_t index, const float* x, const float* all_dy, int64_t gathered_step) {
   const int64_t image = index / of_image();
   const Part p = part(index % of_image());
-  const float* image_dy = all_dy + image * s_.y_image();
-  pixels = 0;
-  for (int64_t oh = p.row0; oh < p.row1; ++oh) {
-    for (int64_t ow = p.column0; ow < p.column1; ++ow) dy[pixels++] = image_dy + (oh * s_.ow + ow) * s_.oc;
-  }
+  // Whole rows, or a part of one: the pixels of a group are neighbours.
+  dy = all_dy + image * s_.y_image() + (p.row0 * s_.ow + p.column0) * s_.oc;
+  pixels = (p.row1 - p.row0) * (p.column1 - p.column0);
   unit_count = 0;
   if (folds_) {
     add_row_units(p, x + image * s_.x_image());
@@ -125,7 +122,7 @@ void PixelGroup::add_tap_units(const Part& p, const float* x, int64_t gathered_s
           const int64_t iw = ow * k.stride_w - k.pad_left + kw * k.dilation_w;
           if (iw < 0 || iw >= s_.iw) continue;
           if (direct) {
-            *point++ = {x + (ih * s_.iw + iw) * s_.ic, dy[first + ow]};
+            *point++ = {x + (ih * s_.iw + iw) * s_.ic, dy + (first + ow) * s_.oc};
           } else {
             const int64_t row = row_places_[(oh - p.row0) * k.stride_h + kh * k.dilation_h];
             const int64_t column = column_places_[(ow - p.column0) * k.stride_w + kw * k.dilation_w];

@@ -44,8 +44,8 @@ class PixelGroup {
   /// apart.
   void build(int64_t index, const float* x, const float* dy, int64_t gathered_step);
 
-  float* packed = nullptr;     // most_pixels() x 16 of dy, for kMostPanels tiles; the points lead there
-  const float** dy = nullptr;  // each pixel's dy; `pixels` of them
+  float* packed = nullptr;    // most_pixels() x 16 of dy, for kMostPanels tiles; the points lead there
+  const float* dy = nullptr;  // of the group's first pixel; the others follow OC apart
   int64_t pixels = 0;
   Unit* units = nullptr;
   int64_t unit_count = 0;
