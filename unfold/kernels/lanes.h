@@ -41,6 +41,20 @@ void conv2d_backward_weights(const Conv2dShape& shape, const float* x, const flo
 /// Floats of scratch for any of the three.
 int64_t conv2d_scratch(const Conv2dShape& shape);
 
+// The same three passes by Winograd's short convolutions along x: up to 2.8 times fewer multiplications, sums
+// in another order. Relative L2 error against double about 1e-6 (tests/kernels/lanes_test.cpp). For kernels
+// that suit: 3 or 5 wide, stride and dilation 1 along x, one group, at most 1024 output pixels, enough
+// channels.
+bool winograd_suits(const Conv2dShape& shape);
+void winograd_forward(const Conv2dShape& shape, const float* x, const float* w, const float* b, float* y,
+                      float* scratch);
+void winograd_backward_data(const Conv2dShape& shape, const float* w, const float* dy, float* dx,
+                            float* scratch);
+void winograd_backward_weights(const Conv2dShape& shape, const float* x, const float* dy, float* dw,
+                               float* db, float* scratch);
+/// Floats of scratch for any of the three.
+int64_t winograd_scratch(const Conv2dShape& shape);
+
 // Linear layer of one block: x (IN,16), w (OUT,IN), b (OUT) or null, y (OUT,16). `scratch`: linear_scratch()
 // floats.
 

@@ -2,10 +2,10 @@
 // the taps that reach it, read from where they lie; at a border or between strides there are fewer of them,
 // and none is computed in vain.
 #include <algorithm>
-#include <array>
 #include <numeric>
 
 #include "unfold/kernels/lanes.h"
+#include "unfold/kernels/lanes_reach.h"
 #include "unfold/kernels/simd.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -13,15 +13,11 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "unfold/kernels/lanes-inl.h"
+
 #ifndef UNFOLD_KERNELS_LANES_CONV2D_ONCE
 #define UNFOLD_KERNELS_LANES_CONV2D_ONCE
 namespace unfold::lanes {
-
-/// The taps that reach one output position along one axis: first, first + step, ... (`count` of them). The
-/// first reads position `at`, each next one `move` further.
-struct Reach {
-  int32_t first, count, at;
-};
 
 /// One pass: which positions of `in` (C of a group, H, W) each position of `out` sums over. Weights are
 /// packed [tap of (in channel, kh, kw)][tile of out channels].
@@ -53,90 +49,11 @@ inline bool has_padding(const Conv2dShape& s) {
   return padded_h(s) != s.ih || padded_w(s) != s.iw;
 }
 
-constexpr int64_t kMaxTile = 6;         // channels of a tile
-constexpr int64_t kGroupPixels = 1024;  // one float chain over more pixels loses digits
-constexpr int64_t kMaxColumns = 6;      // taps of a tile of dw
-constexpr int64_t kWeightTile = 2;      // output channels of a tile of dw
-
 }  // namespace unfold::lanes
 #endif
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::lanes::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::CappedTag<float, 16>;
-using V = hn::Vec<D>;
-
-/// Vectors that hold n images.
-int64_t parts_of(int64_t n) {
-  const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
-  return (n + lanes - 1) / lanes;
-}
-
-struct Taps {
-  int64_t channels, x_channel, w_channel;
-  int64_t rows, x_row, w_row;
-  int64_t cols, x_col, w_col;
-};
-
-/// kQ output channels of kU vectors: y = bias + sum over taps of w * x. `unit` is the distance of the vectors
-/// in x and y.
-template <int kQ, int kU>
-void dot(const Taps& t, const float* x, int64_t x_unit, const float* w, const float* bias, float* y,
-         int64_t y_unit, int64_t y_channel) {
-  const D d;
-  V sum[kQ][kU];
-#pragma GCC unroll 6
-  for (int q = 0; q < kQ; ++q) {
-    const V first = bias ? hn::Set(d, bias[q]) : hn::Zero(d);
-#pragma GCC unroll 4
-    for (int u = 0; u < kU; ++u) sum[q][u] = first;
-  }
-  for (int64_t c = 0; c < t.channels; ++c, x += t.x_channel, w += t.w_channel) {
-    const float* x_row = x;
-    const float* w_row = w;
-    for (int64_t r = 0; r < t.rows; ++r, x_row += t.x_row, w_row += t.w_row) {
-      const float* px = x_row;
-      const float* pw = w_row;
-      for (int64_t k = 0; k < t.cols; ++k, px += t.x_col, pw += t.w_col) {
-        V xv[kU];
-#pragma GCC unroll 4
-        for (int u = 0; u < kU; ++u) xv[u] = hn::LoadU(d, px + u * x_unit);
-#pragma GCC unroll 6
-        for (int q = 0; q < kQ; ++q) {
-          const V wv = hn::Set(d, pw[q]);
-#pragma GCC unroll 4
-          for (int u = 0; u < kU; ++u) sum[q][u] = hn::MulAdd(wv, xv[u], sum[q][u]);
-        }
-      }
-    }
-  }
-#pragma GCC unroll 6
-  for (int q = 0; q < kQ; ++q) {
-#pragma GCC unroll 4
-    for (int u = 0; u < kU; ++u) hn::StoreU(sum[q][u], d, y + q * y_channel + u * y_unit);
-  }
-}
-
-using Dot = void (*)(const Taps&, const float*, int64_t, const float*, const float*, float*, int64_t,
-                     int64_t);
-template <int kU>
-constexpr std::array<Dot, kMaxTile> kDots = {dot<1, kU>, dot<2, kU>, dot<3, kU>,
-                                             dot<4, kU>, dot<5, kU>, dot<6, kU>};
-#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
-constexpr int64_t kMaxVectors = 4;  // 24 accumulators of 32 registers
-#else
-constexpr int64_t kMaxVectors = 2;  // 12 of 16
-#endif
-
-Dot dot_of(int64_t q, int64_t vectors) {
-  const auto at = static_cast<size_t>(q - 1);
-#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
-  if (vectors == 4) return kDots<4>[at];
-#endif
-  return vectors == 2 ? kDots<2>[at] : kDots<1>[at];
-}
 
 /// packed[tap][q] <- the weights of output channels o .. o+q-1 of group g.
 void pack(const Sweep& s, int64_t g, int64_t o, int64_t q) {
@@ -213,88 +130,6 @@ void Run(const Sweep& s) {
   }
 }
 
-/// Keeps a loaded vector in its register: compilers would rather read memory once more for each product, and
-/// two loads a cycle are all there are.
-HWY_INLINE void Hold([[maybe_unused]] V& v) {
-#if HWY_ARCH_X86 && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG) && HWY_TARGET != HWY_SCALAR
-  asm("" : "+v"(v.raw));
-#endif
-}
-
-/// sums[q][r] over pixels of dy[q] * x[r], continued from and left in `partial` (kQ, stride) of kLanes floats
-/// each.
-template <int kQ, int kR>
-void outer(int64_t rows, int64_t cols, const float* dy, int64_t dy_channel, int64_t dy_row, const float* x,
-           const int32_t* offsets, int64_t x_row, int64_t x_col, float* partial, int64_t partial_channel) {
-  const D d;
-  V sum[kQ][kR];
-#pragma GCC unroll 2
-  for (int q = 0; q < kQ; ++q) {
-#pragma GCC unroll 6
-    for (int r = 0; r < kR; ++r) sum[q][r] = hn::LoadU(d, partial + q * partial_channel + r * kLanes);
-  }
-  const float* from[kR];
-  for (int r = 0; r < kR; ++r) from[r] = x + offsets[r];
-  for (int64_t row = 0; row < rows; ++row, dy += dy_row) {
-    int64_t at = row * x_row;
-    for (int64_t col = 0; col < cols; ++col, at += x_col) {
-      V dv[kQ];
-#pragma GCC unroll 2
-      for (int q = 0; q < kQ; ++q) dv[q] = hn::LoadU(d, dy + q * dy_channel + col * kLanes);
-#pragma GCC unroll 6
-      for (int r = 0; r < kR; ++r) {
-        V xv = hn::LoadU(d, from[r] + at);
-        Hold(xv);
-#pragma GCC unroll 2
-        for (int q = 0; q < kQ; ++q) sum[q][r] = hn::MulAdd(dv[q], xv, sum[q][r]);
-      }
-    }
-  }
-#pragma GCC unroll 2
-  for (int q = 0; q < kQ; ++q) {
-#pragma GCC unroll 6
-    for (int r = 0; r < kR; ++r) hn::StoreU(sum[q][r], d, partial + q * partial_channel + r * kLanes);
-  }
-}
-
-using Outer = void (*)(int64_t, int64_t, const float*, int64_t, int64_t, const float*, const int32_t*,
-                       int64_t, int64_t, float*, int64_t);
-template <int kQ>
-constexpr std::array<Outer, kMaxColumns> kOuters = {outer<kQ, 1>, outer<kQ, 2>, outer<kQ, 3>,
-                                                    outer<kQ, 4>, outer<kQ, 5>, outer<kQ, 6>};
-
-/// to[i] += the sum of the 16 floats at partial + 16*i, by the tree of sum(): 8 apart, 4 apart, 2 apart,
-/// neighbours.
-void AddLanes(int64_t count, const float* partial, float* to) {
-  int64_t i = 0;
-#if HWY_TARGET != HWY_SCALAR
-  const hn::CappedTag<float, 4> d;
-  if (hn::Lanes(d) == 4) {
-    const auto quarter = [&](const float* p) {
-      return hn::Add(hn::Add(hn::LoadU(d, p), hn::LoadU(d, p + 8)),
-                     hn::Add(hn::LoadU(d, p + 4), hn::LoadU(d, p + 12)));
-    };
-    for (; i + 4 <= count; i += 4, partial += 4 * kLanes) {
-      const auto a = quarter(partial), b = quarter(partial + kLanes);
-      const auto c = quarter(partial + 2 * kLanes), e = quarter(partial + 3 * kLanes);
-      const auto ab =
-          hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));  // a0+a2 b0+b2 a1+a3 b1+b3
-      const auto ce = hn::Add(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e));
-      const auto sum = hn::Add(hn::ConcatLowerLower(d, ce, ab), hn::ConcatUpperUpper(d, ce, ab));
-      hn::StoreU(hn::Add(hn::LoadU(d, to + i), sum), d, to + i);
-    }
-  }
-#endif
-  for (; i < count; ++i, partial += kLanes) {
-    float sums[kLanes];
-    std::copy(partial, partial + kLanes, sums);
-    for (int64_t width = kLanes / 2; width > 0; width /= 2) {
-      for (int64_t j = 0; j < width; ++j) sums[j] += sums[j + width];
-    }
-    to[i] += sums[0];
-  }
-}
-
 void Weights(const WeightSums& a) {
   const Conv2dShape& s = *a.shape;
   const Window2d& k = s.window;
@@ -336,7 +171,7 @@ void Weights(const WeightSums& a) {
         const int64_t rows = std::min(block, g1 - oh);
         for (int64_t tile = 0; tile < tiles; ++tile) {
           const int64_t k0 = patch * tile / tiles, r = patch * (tile + 1) / tiles - k0;
-          const Outer function = (q == 2 ? kOuters<2> : kOuters<1>)[static_cast<size_t>(r - 1)];
+          const Outer function = outer_of(q, r);
           for (int64_t p = 0; p < parts; ++p) {
             function(rows, s.ow, dy + oh * s.ow * kLanes + p * lanes, dy_plane, s.ow * kLanes,
                      group_x + oh * k.stride_h * width * kLanes + p * lanes, offsets + k0,
@@ -348,16 +183,7 @@ void Weights(const WeightSums& a) {
       AddLanes(q * patch, partial, a.dw + o * patch);
       if (!a.db) continue;
       for (int64_t j = 0; j < q; ++j) {
-        HWY_ALIGN float sums[kLanes] = {};
-        for (int64_t p = 0; p < parts; ++p) {
-          const D d;
-          V sum = hn::Zero(d);
-          const float* from = dy + j * dy_plane + p * lanes;
-          for (int64_t pixel = g0 * s.ow; pixel < g1 * s.ow; ++pixel)
-            sum = hn::Add(sum, hn::LoadU(d, from + pixel * kLanes));
-          hn::StoreU(sum, d, sums + p * lanes);
-        }
-        AddLanes(1, sums, a.db + o + j);
+        AddPixels(parts, (g1 - g0) * s.ow, dy + j * dy_plane + g0 * s.ow * kLanes, a.db + o + j);
       }
     }
   }
@@ -378,35 +204,6 @@ HWY_EXPORT(Weights);
 HWY_EXPORT(Target);
 
 namespace {
-
-/// The taps k of a kernel that an output position o reads: 0 <= o*stride - pad + k*dilation < size.
-Reach forward_reach(int64_t o, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, int64_t size) {
-  const int64_t start = o * stride - pad;
-  const int64_t first = start >= 0 ? 0 : std::min(kernel, (-start + dilation - 1) / dilation);
-  const int64_t last = start >= size ? 0 : std::min(kernel, (size - 1 - start) / dilation + 1);
-  const int64_t count = std::max<int64_t>(last - first, 0);
-  return {static_cast<int32_t>(first), static_cast<int32_t>(count),
-          static_cast<int32_t>(count > 0 ? start + first * dilation : 0)};
-}
-
-/// The taps k that carry an input position i to an output: (i + pad - k*dilation) / stride, whole and below
-/// `size`.
-Reach backward_reach(int64_t i, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, int64_t size) {
-  Reach reach{};
-  for (int64_t k = 0; k < kernel; ++k) {
-    const int64_t at = i + pad - k * dilation;
-    if (at < 0 || at % stride != 0 || at / stride >= size) continue;
-    if (reach.count++ == 0) {
-      reach.first = static_cast<int32_t>(k);
-      reach.at = static_cast<int32_t>(at / stride);
-    }
-  }
-  return reach;
-}
-
-int64_t round_up(int64_t floats) {
-  return (floats + 15) / 16 * 16;
-}
 
 /// Scratch of a sweep: the table of rows, that of columns, the packed weights of one tile.
 int64_t table_floats(int64_t positions) {

@@ -67,12 +67,22 @@ template <class D, int kPixels, int kVectors>
 HWY_INLINE void store(const Tile& t, const hn::Vec<D> (&sum)[kPixels][kVectors]) {
   const D d;
   constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+  float* to[kPixels];  // vectors may alias anything: the compiler would read them again after every store
 #pragma GCC unroll 16
-  for (int p = 0; p < kPixels; ++p) {
+  for (int p = 0; p < kPixels; ++p) to[p] = t.to[p] + t.to_at;
+  if (t.relu) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      const auto y = t.relu ? hn::IfThenZeroElse(hn::Lt(sum[p][v], hn::Zero(d)), sum[p][v]) : sum[p][v];
-      hn::StoreU(y, d, t.to[p] + t.to_at + v * kLanes);
+    for (int p = 0; p < kPixels; ++p) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) {
+        hn::StoreU(hn::IfThenZeroElse(hn::Lt(sum[p][v], hn::Zero(d)), sum[p][v]), d, to[p] + v * kLanes);
+      }
+    }
+  } else {
+#pragma GCC unroll 16
+    for (int p = 0; p < kPixels; ++p) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[p][v], d, to[p] + v * kLanes);
     }
   }
 }
@@ -150,14 +160,30 @@ constexpr TileFunctions kWide1 = wide<1>(Pixels()), kWide2 = wide<kPanels>(Pixel
 constexpr TileFunctions kDepthwise16 = depthwise<16>(Pixels()), kDepthwise8 = depthwise<8>(Pixels()),
                         kDepthwise4 = depthwise<4>(Pixels()), kDepthwise1 = depthwise<1>(Pixels());
 
+/// The weights of the next block of k, fetched while this one is computed: some rows with every tile.
+struct Ahead {
+  const float* w = nullptr;
+  int64_t w_panel = 0, panels = 0, rows = 0, rows_of_tile = 0;
+
+  void fetch() {
+    const int64_t now = std::min(rows, rows_of_tile);
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      for (int64_t r = 0; r < now; ++r) __builtin_prefetch(w + panel * w_panel + r * kNhwcTile, 0, 2);
+    }
+    w += now * kNhwcTile;
+    rows -= now;
+  }
+};
+
 /// All pixels of a class, in tiles of nearly one size.
-void class_tiles(const TileFunctions& functions, const PixelBlock& block, const PixelClass& c, Tile t) {
+void class_tiles(const TileFunctions& functions, const PixelBlock& block, const PixelClass& c, Ahead& ahead, Tile t) {
   const int64_t pixels = c.pixel1 - c.pixel0, tiles = nhwc::divide_up(pixels, kMostPixels);
   int64_t pixel = c.pixel0;
   for (int64_t i = 0; i < tiles; ++i) {
     const int64_t count = pixels / tiles + (i < pixels % tiles);
     t.from = block.from + pixel;
     t.to = block.to + pixel;
+    ahead.fetch();
     functions[static_cast<size_t>(count - 1)](t);
     pixel += count;
   }
@@ -191,7 +217,8 @@ void depthwise_class_tiles(const PixelBlock& block, const PixelClass& c, int64_t
                                      : half    ? kDepthwise8
                                      : quarter ? kDepthwise4
                                                : kDepthwise1;
-    class_tiles(functions, block, c, t);
+    Ahead nothing;
+    class_tiles(functions, block, c, nothing, t);
     width -= channels;
     t.w += channels;
     t.from_at += channels;
@@ -219,6 +246,12 @@ void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_
   for (int64_t k0 = 0; k0 < k; k0 += block.k_block()) {
     const int64_t k1 = std::min(k, k0 + block.k_block());
     t.start = k0 == 0 ? start : nullptr;
+    Ahead ahead;
+    if (k1 < k || tile + panels < call.range.tile1) {
+      const int64_t next = k1 < k ? std::min(k - k1, k1 - k0) : std::min(k, block.k_block());
+      ahead = {k1 < k ? t.w + k1 * kNhwcTile : t.w + panels * t.w_panel, t.w_panel, panels, next, 0};
+      ahead.rows_of_tile = nhwc::divide_up(next, block.pixels() / kMostPixels + 1);
+    }
     t.relu = k1 == k && call.epilogue == NhwcEpilogue::relu;
     for (int64_t i = 0; i < block.class_count; ++i) {
       const PixelClass& c = block.classes[i];
@@ -234,7 +267,7 @@ void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_
       } else if (width % kNhwcTile) {
         ragged_class_tiles(block, c, width, t);
       } else {
-        class_tiles(panels == 1 ? kWide1 : kWide2, block, c, t);
+        class_tiles(panels == 1 ? kWide1 : kWide2, block, c, ahead, t);
       }
     }
   }

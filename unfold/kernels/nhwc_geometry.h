@@ -95,6 +95,7 @@ class PixelBlock {
   void build(int64_t row0, int64_t row1, const float* source, float* out);
 
   int64_t rows() const { return rows_; }
+  int64_t pixels() const { return pixel_count_; }  ///< in what is built
   int64_t k_block() const { return k_block_; }  ///< no run crosses a multiple of it
   int64_t floats() const { return floats_; }    ///< of scratch
 
