@@ -11,6 +11,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <hwy/cache_control.h>
+
 HWY_BEFORE_NAMESPACE();
 namespace unfold::HWY_NAMESPACE {
 
@@ -34,6 +36,8 @@ constexpr int kMostPixels = 6, kPanels = 1;
 #else
 constexpr int kMostPixels = 3, kPanels = 1;
 #endif
+
+constexpr int64_t kNearFloats = 128 * 1024;  // 512 KiB
 
 /// The outputs of some pixels x one or more channel tiles, over some runs.
 struct Tile {
@@ -168,7 +172,7 @@ struct Ahead {
   void fetch() {
     const int64_t now = std::min(rows, rows_of_tile);
     for (int64_t panel = 0; panel < panels; ++panel) {
-      for (int64_t r = 0; r < now; ++r) __builtin_prefetch(w + panel * w_panel + r * kNhwcTile, 0, 2);
+      for (int64_t r = 0; r < now; ++r) hwy::Prefetch(w + panel * w_panel + r * kNhwcTile);
     }
     w += now * kNhwcTile;
     rows -= now;
@@ -176,7 +180,8 @@ struct Ahead {
 };
 
 /// All pixels of a class, in tiles of nearly one size.
-void class_tiles(const TileFunctions& functions, const PixelBlock& block, const PixelClass& c, Ahead& ahead, Tile t) {
+void class_tiles(const TileFunctions& functions, const PixelBlock& block, const PixelClass& c, Ahead& ahead,
+                 Tile t) {
   const int64_t pixels = c.pixel1 - c.pixel0, tiles = nhwc::divide_up(pixels, kMostPixels);
   int64_t pixel = c.pixel0;
   for (int64_t i = 0; i < tiles; ++i) {
@@ -243,11 +248,13 @@ void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_
   HWY_ALIGN float start[kPanels * kNhwcTile] = {};
   if (call.bias) std::copy_n(call.bias + t.to_at, width, start);
 
+  // Weights that the second-level cache keeps from one block of pixels to the next need no fetching.
+  const bool far = g.tiles() * k * kNhwcTile > kNearFloats;
   for (int64_t k0 = 0; k0 < k; k0 += block.k_block()) {
     const int64_t k1 = std::min(k, k0 + block.k_block());
     t.start = k0 == 0 ? start : nullptr;
     Ahead ahead;
-    if (k1 < k || tile + panels < call.range.tile1) {
+    if (far && (k1 < k || tile + panels < call.range.tile1)) {
       const int64_t next = k1 < k ? std::min(k - k1, k1 - k0) : std::min(k, block.k_block());
       ahead = {k1 < k ? t.w + k1 * kNhwcTile : t.w + panels * t.w_panel, t.w_panel, panels, next, 0};
       ahead.rows_of_tile = nhwc::divide_up(next, block.pixels() / kMostPixels + 1);
