@@ -45,7 +45,7 @@ int run_summary(const SummaryFlags& o, const Global& global) {
   std::cout << model.summary();
   if (o.plan) {
     std::cout << '\n'
-              << plan.text() << "memory: " << plan.memory().total(o.machine.resolved_threads())
+              << plan.text() << "memory: " << plan.memory().total(o.machine.resolved_threads(), sizeof(float))
               << " bytes with " << o.machine.resolved_threads()
               << " threads\nnumerics: " << plan.numerics_key() << '\n';
   }

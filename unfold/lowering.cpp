@@ -5,6 +5,7 @@
 #include <map>
 
 #include "unfold/error.h"
+#include "unfold/kernels/lanes.h"
 #include "unfold/ops/shape_ops.h"
 
 namespace unfold {
@@ -13,19 +14,27 @@ namespace {
 /// Sixteen images of a value beyond this no longer fit a second-level cache beside their gradients.
 constexpr int64_t kLaneElements = 1 << 15;
 
-/// The kernel for a node, if there is one in this layout.
+/// The kernel for a node with these input shapes, if there is one.
 template <class T>
-const Implementation<T>* choose(const Op& op, Engine engine, bool lanes) {
+const Implementation<T>* choose(const Op& op, const std::vector<Shape>& in, const LoweringOptions& options) {
+  Call<T> sizes;
+  sizes.n = lanes::kLanes;
+  sizes.window = op.window_shape(in);
+  sizes.window.n = sizes.n;
+  const auto suits = [&](const Implementation<T>& kernel) {
+    return !kernel.suits || kernel.suits(op, sizes);
+  };
   const auto table = op.implementations(T{});
   if (const char* forced = std::getenv("UNFOLD_KERNEL")) {
     for (const Implementation<T>& kernel : table) {
-      if (std::string_view(forced) == kernel.name) return &kernel;
+      if (std::string_view(forced) == kernel.name && suits(kernel)) return &kernel;
     }
   }
   for (const Implementation<T>& kernel : table) {
-    const bool mine = kernel.engine == engine || kernel.engine == Engine::naive ||
-                      (engine == Engine::fast && kernel.engine == Engine::im2col);
-    if (mine && (lanes || kernel.layout == Layout::nchw)) return &kernel;
+    const bool mine = kernel.engine == options.engine || kernel.engine == Engine::naive ||
+                      (options.engine == Engine::fast && kernel.engine == Engine::im2col);
+    const bool allowed = (options.lanes || kernel.layout == Layout::nchw) && (kernel.exact || !options.exact);
+    if (mine && allowed && suits(kernel)) return &kernel;
   }
   return nullptr;
 }
@@ -61,7 +70,7 @@ class Lowering {
     LoweredNode<T> lowered;
     lowered.name = node.name;
     lowered.op = node.op;
-    lowered.kernel = choose<T>(*node.op, options_.engine, options_.lanes);
+    lowered.kernel = choose<T>(*node.op, graph_.input_shapes(node), options_);
     if (!lowered.kernel) {
       throw Error(ErrorKind::usage, "no kernel for this operator").where(node.name).got(node.op->type());
     }

@@ -42,6 +42,7 @@ struct Lowered {
 struct LoweringOptions {
   Engine engine = Engine::fast;
   bool lanes = true;            ///< whether values may go into lanes: worth it for some images at a time
+  bool exact = true;            ///< only kernels whose sums are plain chains
   bool input_gradient = false;  ///< also the gradient of the network's input
 };
 

@@ -76,8 +76,10 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
   // Training sums over images, so its kernels must not depend on how many there are; inference promises the
   // same bits from both layouts.
   const bool lanes = options.training || options.batch >= kLanesFrom;
-  Lowered<T> lowered =
-      lower<T>(graph, {.engine = options.engine, .lanes = lanes, .input_gradient = options.input_gradient});
+  Lowered<T> lowered = lower<T>(graph, {.engine = options.engine,
+                                        .lanes = lanes,
+                                        .exact = !options.training || options.numerics == Numerics::exact,
+                                        .input_gradient = options.input_gradient});
   shapes_ = std::move(lowered.shapes);
   layouts_ = std::move(lowered.layouts);
   value_of_ = std::move(lowered.value_of);
@@ -183,6 +185,11 @@ void Plan<T>::place() {
     step.saved = saved > 0 ? arena.place(saved, i + 1, last) : -1;
     if (step.kernel->scratch) {
       scratch = std::max(scratch, step.kernel->scratch(*step.op, sizes(step, images)));
+    }
+    if (step.kernel->packed) {
+      step.packed = memory_.packed_elements;
+      memory_.packed_elements += round_up(step.kernel->packed(*step.op, sizes(step, images)));
+      packs_.push_back(i);
     }
     for (size_t k = 0; k < step.inputs.size(); ++k) {
       if (step.gradient[k] == LoweredNode<T>::Gradient::add)

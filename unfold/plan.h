@@ -32,6 +32,8 @@ struct PlanOptions {
   int64_t batch = 1;
   bool training = false;  ///< gradients and loss, or forward only
   Engine engine = Engine::fast;
+  Numerics numerics =
+      Numerics::fast;           ///< of training; inference is exact, so that every layout gives the same bits
   bool input_gradient = false;  ///< also the gradient of the input (gradient checks, pictures)
   bool keep = false;            ///< training: every value and gradient stays readable after the run
 };
@@ -94,6 +96,7 @@ class Plan {
     Conv2dShape window;
     int64_t in = 0, out = 0;  // elements of one image of the first input and of the output
     int64_t saved = -1;       // offset in the slab
+    int64_t packed = -1;      // offset in the packed weights, elements
     int64_t partial =
         -1;  // offset of this node's partial gradient in the slab, or -1: owner walks the shards
     int64_t macs = 0;
@@ -112,10 +115,15 @@ class Plan {
   Call<T> sizes(const Step& step, int64_t n) const;  ///< a call of n images without pointers
   /// Elements of n images of a value: in lanes, those of a whole block.
   int64_t elements(int value, int64_t n) const;
-  Call<T> call(const Step& step, int64_t n, std::byte* slab, T* scratch,
-               const Parameters<T>& parameters) const;
-  void forward_shard(int64_t n, std::byte* slab, T* scratch, const Parameters<T>& parameters) const;
-  void backward_shard(int64_t n, std::byte* slab, T* scratch, const Parameters<T>& parameters) const;
+  /// What all shards of a run share, and one worker's scratch.
+  struct Worker {
+    const Parameters<T>& parameters;
+    T *packed, *scratch;
+  };
+  Call<T> call(const Step& step, int64_t n, std::byte* slab, const Worker& worker) const;
+  void pack(const Parameters<T>& parameters, Workspace<T>& workspace, ThreadPool& pool) const;
+  void forward_shard(int64_t n, std::byte* slab, const Worker& worker) const;
+  void backward_shard(int64_t n, std::byte* slab, const Worker& worker) const;
   void backward_stages(const Parameters<T>& parameters, Parameters<T>& gradient, Workspace<T>& workspace,
                        ThreadPool& pool, FunctionRef<void(int64_t first, int64_t n, std::byte* slab)> seed,
                        Fill<T> fill) const;
@@ -132,6 +140,7 @@ class Plan {
   std::shared_ptr<const ParameterTable> table_;
   std::vector<Step> steps_;
   std::vector<Piece> pieces_;
+  std::vector<int> packs_;                  // steps whose weights are packed before each run
   std::vector<Shape> shapes_;               // of one image, by value
   std::vector<Layout> layouts_;             // by value
   std::vector<int> value_of_;               // by value of the graph

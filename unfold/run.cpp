@@ -35,8 +35,7 @@ void Plan<T>::check(const Parameters<T>& parameters, const Workspace<T>& workspa
 }
 
 template <class T>
-Call<T> Plan<T>::call(const Step& step, int64_t n, std::byte* slab, T* scratch,
-                      const Parameters<T>& parameters) const {
+Call<T> Plan<T>::call(const Step& step, int64_t n, std::byte* slab, const Worker& worker) const {
   Call<T> c = sizes(step, n);
   for (size_t k = 0; k < step.inputs.size(); ++k) {
     c.x[k] = at<T>(slab, value_at_[static_cast<size_t>(step.inputs[k])]);
@@ -44,24 +43,25 @@ Call<T> Plan<T>::call(const Step& step, int64_t n, std::byte* slab, T* scratch,
   c.y = at<T>(slab, value_at_[static_cast<size_t>(step.output)]);
   const int64_t dy = value_gradient_at_[static_cast<size_t>(step.output)];
   if (dy >= 0) c.dy = at<T>(slab, dy);
-  if (step.weight >= 0) c.w = parameters.slice(step.weight);
-  if (step.bias >= 0) c.b = parameters.slice(step.bias);
+  if (step.weight >= 0) c.w = worker.parameters.slice(step.weight);
+  if (step.bias >= 0) c.b = worker.parameters.slice(step.bias);
   if (step.saved >= 0) c.saved = slab + step.saved;
-  c.scratch = scratch;
+  if (step.packed >= 0) c.packed = worker.packed + step.packed;
+  c.scratch = worker.scratch;
   return c;
 }
 
 template <class T>
-void Plan<T>::forward_shard(int64_t n, std::byte* slab, T* scratch, const Parameters<T>& parameters) const {
-  for (const Step& step : steps_) step.kernel->forward(*step.op, call(step, n, slab, scratch, parameters));
+void Plan<T>::forward_shard(int64_t n, std::byte* slab, const Worker& worker) const {
+  for (const Step& step : steps_) step.kernel->forward(*step.op, call(step, n, slab, worker));
 }
 
 template <class T>
-void Plan<T>::backward_shard(int64_t n, std::byte* slab, T* scratch, const Parameters<T>& parameters) const {
+void Plan<T>::backward_shard(int64_t n, std::byte* slab, const Worker& worker) const {
   for (size_t i = steps_.size(); i-- > 0;) {
     const Step& step = steps_[i];
     if (!step.backward) continue;
-    Call<T> c = call(step, n, slab, scratch, parameters);
+    Call<T> c = call(step, n, slab, worker);
     if (step.partial >= 0) {
       const ParameterSlice& weight = (*table_)[step.weight];
       const int64_t elements = weight.shape.elements();
@@ -86,15 +86,29 @@ void Plan<T>::backward_shard(int64_t n, std::byte* slab, T* scratch, const Param
   }
 }
 
+/// Each worker packs the weights of some steps, for all shards.
+template <class T>
+void Plan<T>::pack(const Parameters<T>& parameters, Workspace<T>& workspace, ThreadPool& pool) const {
+  if (packs_.empty()) return;
+  pool.run(static_cast<int64_t>(packs_.size()), [&](int64_t index, int) {
+    const Step& step = steps_[static_cast<size_t>(packs_[static_cast<size_t>(index)])];
+    Call<T> c = sizes(step, 1);
+    c.w = parameters.slice(step.weight);
+    c.packed = workspace.packed() + step.packed;
+    step.kernel->pack(*step.op, c);
+  });
+}
+
 template <class T>
 void Plan<T>::forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> take, Workspace<T>& workspace,
                       ThreadPool& pool) const {
   check(parameters, workspace);
+  pack(parameters, workspace, pool);
   pool.run(shards(), [&](int64_t shard, int worker) {
     std::byte* slab = workspace.slab(options_.training ? shard : worker);
     const int64_t first = shard * kShardImages, n = shard_images(shard);
     fill(first, n, at<T>(slab, value_at_.front()));
-    forward_shard(n, slab, workspace.scratch(worker), parameters);
+    forward_shard(n, slab, {parameters, workspace.packed(), workspace.scratch(worker)});
     take(first, n, at<T>(slab, value_at_.back()));
   });
 }
@@ -105,13 +119,14 @@ void Plan<T>::backward_stages(const Parameters<T>& parameters, Parameters<T>& gr
                               Workspace<T>& workspace, ThreadPool& pool,
                               FunctionRef<void(int64_t, int64_t, std::byte*)> seed, Fill<T> fill) const {
   check(parameters, workspace);
+  pack(parameters, workspace, pool);
   pool.run(shards(), [&](int64_t shard, int worker) {
     std::byte* slab = workspace.slab(shard);
     const int64_t first = shard * kShardImages, n = shard_images(shard);
     fill(first, n, at<T>(slab, value_at_.front()));
-    forward_shard(n, slab, workspace.scratch(worker), parameters);
+    forward_shard(n, slab, {parameters, workspace.packed(), workspace.scratch(worker)});
     seed(first, n, slab);
-    backward_shard(n, slab, workspace.scratch(worker), parameters);
+    backward_shard(n, slab, {parameters, workspace.packed(), workspace.scratch(worker)});
   });
   pool.run(static_cast<int64_t>(pieces_.size()), [&](int64_t index, int worker) {
     const Piece& piece = pieces_[static_cast<size_t>(index)];

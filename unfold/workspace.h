@@ -9,11 +9,13 @@ namespace unfold {
 
 /// Bytes a plan needs, known before it runs.
 struct MemoryLayout {
-  int64_t slabs = 0;          ///< slabs: one a shard when training, one a worker otherwise (0 here)
-  int64_t slab_bytes = 0;     ///< all values, gradients and partials of one shard
-  int64_t scratch_bytes = 0;  ///< temporary memory of one worker
-  int64_t total(int threads) const {
-    return (slabs ? slabs : threads) * slab_bytes + threads * scratch_bytes;
+  int64_t slabs = 0;            ///< slabs: one a shard when training, one a worker otherwise (0 here)
+  int64_t slab_bytes = 0;       ///< all values, gradients and partials of one shard
+  int64_t scratch_bytes = 0;    ///< temporary memory of one worker
+  int64_t packed_elements = 0;  ///< weights as the kernels want them, a multiple of 64
+  /// Bytes with elements of `size` bytes.
+  int64_t total(int threads, int64_t size) const {
+    return (slabs ? slabs : threads) * slab_bytes + threads * scratch_bytes + packed_elements * size;
   }
 };
 
@@ -21,7 +23,7 @@ template <class T>
 class Workspace {
  public:
   Workspace(const MemoryLayout& layout, int threads)
-      : layout_(layout), threads_(threads), memory_(static_cast<size_t>(layout.total(threads))) {}
+      : layout_(layout), threads_(threads), memory_(static_cast<size_t>(layout.total(threads, sizeof(T)))) {}
 
   int threads() const { return threads_; }
   const MemoryLayout& layout() const { return layout_; }
@@ -31,6 +33,7 @@ class Workspace {
     const int64_t slabs = layout_.slabs ? layout_.slabs : threads_;
     return reinterpret_cast<T*>(memory_.data() + slabs * layout_.slab_bytes + worker * layout_.scratch_bytes);
   }
+  T* packed() { return scratch(threads_); }
 
  private:
   MemoryLayout layout_;

@@ -78,12 +78,18 @@ Passes in_lanes(const Problem& p, bool winograd = false) {
   Guarded scratch(winograd ? lanes::winograd_scratch(s) : lanes::conv2d_scratch(s));
   lanes::from_rows(s.n, s.x_image(), p.x.data(), x.data());
   lanes::from_rows(s.n, s.y_image(), p.dy.data(), dy.data());
-  (winograd ? lanes::winograd_forward : lanes::conv2d_forward)(s, x.data(), p.w.data(), p.b.data(), y.data(),
-                                                               scratch.data());
-  (winograd ? lanes::winograd_backward_data : lanes::conv2d_backward_data)(s, p.w.data(), dy.data(),
-                                                                           dx.data(), scratch.data());
-  (winograd ? lanes::winograd_backward_weights : lanes::conv2d_backward_weights)(
-      s, x.data(), dy.data(), r.dw.data(), r.db.data(), scratch.data());
+  if (winograd) {
+    Guarded packed(lanes::winograd_packed(s));
+    lanes::winograd_pack(s, p.w.data(), packed.data());
+    lanes::winograd_forward(s, x.data(), packed.data(), p.b.data(), y.data(), scratch.data());
+    lanes::winograd_backward_data(s, packed.data(), dy.data(), dx.data(), scratch.data());
+    lanes::winograd_backward_weights(s, x.data(), dy.data(), r.dw.data(), r.db.data(), scratch.data());
+    CHECK(packed.intact());
+  } else {
+    lanes::conv2d_forward(s, x.data(), p.w.data(), p.b.data(), y.data(), scratch.data());
+    lanes::conv2d_backward_data(s, p.w.data(), dy.data(), dx.data(), scratch.data());
+    lanes::conv2d_backward_weights(s, x.data(), dy.data(), r.dw.data(), r.db.data(), scratch.data());
+  }
   lanes::to_rows(s.n, s.y_image(), y.data(), r.y.data());
   lanes::to_rows(s.n, s.x_image(), dx.data(), r.dx.data());
   CHECK(x.intact());

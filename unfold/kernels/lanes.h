@@ -46,9 +46,13 @@ int64_t conv2d_scratch(const Conv2dShape& shape);
 // that suit: 3 or 5 wide, stride and dilation 1 along x, one group, at most 1024 output pixels, enough
 // channels.
 bool winograd_suits(const Conv2dShape& shape);
-void winograd_forward(const Conv2dShape& shape, const float* x, const float* w, const float* b, float* y,
+/// packed <- the kernels as the passes want them; winograd_packed() floats, overwritten. Once a step, for all
+/// blocks.
+void winograd_pack(const Conv2dShape& shape, const float* w, float* packed);
+int64_t winograd_packed(const Conv2dShape& shape);
+void winograd_forward(const Conv2dShape& shape, const float* x, const float* packed, const float* b, float* y,
                       float* scratch);
-void winograd_backward_data(const Conv2dShape& shape, const float* w, const float* dy, float* dx,
+void winograd_backward_data(const Conv2dShape& shape, const float* packed, const float* dy, float* dx,
                             float* scratch);
 void winograd_backward_weights(const Conv2dShape& shape, const float* x, const float* dy, float* dw,
                                float* db, float* scratch);

@@ -84,7 +84,7 @@ struct Points {
 /// One pass: out = correlation of `in`, its rows shifted by `pad`, with the kernels in `points` (see pack).
 struct WinogradSweep {
   int64_t n, in, in_h, in_w, pad, out, out_h, out_w, kernel_h, step_h, move_h;
-  const Reach* rows;  // (out_h)
+  Reach* rows;  // (out_h)
   const float *x, *points, *bias;
   float *y, *values, *products;  // values (point, in, in_h, tiles, 16), products (point, out, tiles, 16)
 };
@@ -96,6 +96,12 @@ struct WinogradWeights {
   float *values, *pieces, *sums, *partial;  // pieces (point, oc, oh, tiles, 16), sums (point, oc, ic*kh)
   int32_t* offsets;                         // (ic*kh)
 };
+
+/// Floats from one point's vectors to the next one's: an odd number of cache lines, since at a multiple of 4
+/// KiB all points would fall into the same few lines of the first-level cache.
+inline int64_t point_of(int64_t vectors) {
+  return (vectors | 1) * kLanes;
+}
 
 inline int64_t tiles_of(int64_t width, int64_t kernel) {
   return (width + kernel - 1) / kernel;
@@ -117,7 +123,7 @@ void Values(int64_t n, int64_t channels, int64_t top, int64_t height, int64_t bo
   constexpr int kCount = Points<kR>::kCount, kPairs = Points<kR>::kPairs;
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t parts = parts_of(n), all = top + height + bottom, point = channels * all * tiles * kLanes;
+  const int64_t parts = parts_of(n), all = top + height + bottom, point = point_of(channels * all * tiles);
   for (int64_t c = 0; c < channels; ++c) {
     for (int64_t h = 0; h < all; ++h) {
       float* to = values + (c * all + h) * tiles * kLanes;
@@ -165,7 +171,7 @@ void OutputRow(const WinogradSweep& s, int64_t oh, int64_t tiles) {
   constexpr int kPairs = Points<kR>::kPairs;
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t parts = parts_of(s.n), point = s.out * tiles * kLanes;
+  const int64_t parts = parts_of(s.n), point = point_of(s.out * tiles);
   for (int64_t o = 0; o < s.out; ++o) {
     const V bias = hn::Set(d, s.bias ? s.bias[o] : 0.0f);
     for (int64_t t = 0; t < tiles; ++t) {
@@ -201,7 +207,7 @@ void Sweep(const WinogradSweep& s) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
   const int64_t parts = parts_of(s.n), tiles = tiles_of(s.out_w, kR);
   const int64_t blocks = (s.out + kMaxTile - 1) / kMaxTile, patch = s.in * s.kernel_h;
-  const int64_t value_point = s.in * s.in_h * tiles * kLanes, product_point = s.out * tiles * kLanes;
+  const int64_t value_point = point_of(s.in * s.in_h * tiles), product_point = point_of(s.out * tiles);
   Values<kR>(s.n, s.in, 0, s.in_h, 0, s.in_w, s.pad, tiles, s.x, s.values);
   for (int64_t oh = 0; oh < s.out_h; ++oh) {
     const Reach& row = s.rows[oh];
@@ -209,15 +215,14 @@ void Sweep(const WinogradSweep& s) {
       const float* x = s.values + i * value_point + row.at * tiles * kLanes;
       for (int64_t block = 0; block < blocks; ++block) {
         const int64_t o = s.out * block / blocks, q = s.out * (block + 1) / blocks - o;
-        const Taps t{s.in,
-                     s.in_h * tiles * kLanes,
-                     s.kernel_h * q,
-                     row.count,
-                     s.move_h * tiles * kLanes,
-                     s.step_h * q,
-                     1,
-                     0,
-                     0};
+        Taps t{};
+        t.channels = s.in;
+        t.x_channel = s.in_h * tiles * kLanes;
+        t.w_channel = s.kernel_h * q;
+        t.rows = 1;
+        t.cols = row.count;  // one tap along x: the kernel's rows are the inner loop
+        t.x_col = s.move_h * tiles * kLanes;
+        t.w_col = s.step_h * q;
         const float* w = s.points + (i * s.out + o) * patch + row.first * q;
         float* y = s.products + i * product_point + o * tiles * kLanes;
         if (parts > 1) {
@@ -249,7 +254,7 @@ void Pieces(int64_t n, int64_t rows, int64_t width, int64_t tiles, const float* 
   constexpr int kPairs = Points<kR>::kPairs;
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t parts = parts_of(n), point = rows * tiles * kLanes;
+  const int64_t parts = parts_of(n), point = point_of(rows * tiles);
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t t = 0; t < tiles; ++t) {
       for (int64_t p = 0; p < parts; ++p) {
@@ -295,10 +300,10 @@ void Weights(const WinogradWeights& a) {
   const int64_t blocks = (patch + kMaxColumns - 1) / kMaxColumns;
   const bool joined = k.stride_h == 1;  // the rows of a channel lie one behind the other on both sides
   for (int i = 0; i < kCount; ++i) {
-    const float* values = a.values + i * s.ic * height * tiles * kLanes;
+    const float* values = a.values + i * point_of(s.ic * height * tiles);
     for (int64_t o = 0; o < s.oc; o += kWeightTile) {
       const int64_t q = std::min(kWeightTile, s.oc - o);
-      const float* pieces = a.pieces + (i * s.oc + o) * places;
+      const float* pieces = a.pieces + i * point_of(s.oc * s.oh * tiles) + o * places;
       std::fill(a.partial, a.partial + q * patch * kLanes, 0.0f);
       for (int64_t block = 0; block < blocks; ++block) {
         const int64_t k0 = patch * block / blocks, r = patch * (block + 1) / blocks - k0;
@@ -311,15 +316,29 @@ void Weights(const WinogradWeights& a) {
       AddLanes(q * patch, a.partial, a.sums + (i * s.oc + o) * patch);
     }
   }
-  for (int64_t at = 0; at < s.oc * patch; ++at) {
+  // dw from the sums: y[kw] = sum over points of power * sum, for some weights at a time.
+  const int64_t count = s.oc * patch;
+  HWY_ALIGN float taps[kR][kLanes];
+  for (int64_t at = 0; at < count; at += lanes) {
+    const int64_t used =
+        std::min(lanes, count - at);  // what is read behind the last row is scratch, and dropped
+    const D d;
+    V sum[Points<kR>::kPairs], difference[Points<kR>::kPairs];
+    for (int i = 0; i < Points<kR>::kPairs; ++i) {
+      const V plus = hn::LoadU(d, a.sums + (2 * i + 1) * count + at),
+              minus = hn::LoadU(d, a.sums + (2 * i + 2) * count + at);
+      sum[i] = hn::Add(plus, minus);
+      difference[i] = hn::Sub(plus, minus);
+    }
     for (int kw = 0; kw < kR; ++kw) {
-      float sum = kw == 0 ? a.sums[at] : 0.0f;
+      V v = kw == 0 ? hn::LoadU(d, a.sums + at) : hn::Zero(d);
       for (int i = 0; i < Points<kR>::kPairs; ++i) {
-        const float plus = a.sums[(2 * i + 1) * s.oc * patch + at],
-                    minus = a.sums[(2 * i + 2) * s.oc * patch + at];
-        sum += kPoints.power[i][kw] * (kw % 2 == 0 ? plus + minus : plus - minus);
+        v = hn::MulAdd(kw % 2 == 0 ? sum[i] : difference[i], hn::Set(d, kPoints.power[i][kw]), v);
       }
-      a.dw[at * kR + kw] += sum;
+      hn::StoreU(v, d, taps[kw]);
+    }
+    for (int64_t l = 0; l < used; ++l) {
+      for (int kw = 0; kw < kR; ++kw) a.dw[(at + l) * kR + kw] += taps[kw][l];
     }
   }
   if (!a.db) return;
@@ -412,9 +431,8 @@ WinogradSweep forward_sweep(const Conv2dShape& s, Parts& parts) {
                       .points = nullptr,
                       .bias = nullptr,
                       .y = nullptr,
-                      .values = parts.take(count * s.ic * s.ih * tiles * kLanes),
-                      .products = parts.take(count * s.oc * tiles * kLanes)};
-  sweep.points = parts.take(count * s.oc * s.ic * s.window.kernel_h);
+                      .values = parts.take(count * point_of(s.ic * s.ih * tiles)),
+                      .products = parts.take(count * point_of(s.oc * tiles))};
   sweep.rows = reinterpret_cast<Reach*>(parts.take(s.oh * 3));
   return sweep;
 }
@@ -439,9 +457,8 @@ WinogradSweep backward_sweep(const Conv2dShape& s, Parts& parts) {
                       .points = nullptr,
                       .bias = nullptr,
                       .y = nullptr,
-                      .values = parts.take(count * s.oc * s.oh * tiles * kLanes),
-                      .products = parts.take(count * s.ic * tiles * kLanes)};
-  sweep.points = parts.take(count * s.oc * s.ic * k.kernel_h);
+                      .values = parts.take(count * point_of(s.oc * s.oh * tiles)),
+                      .products = parts.take(count * point_of(s.ic * tiles))};
   sweep.rows = reinterpret_cast<Reach*>(parts.take(s.ih * 3));
   return sweep;
 }
@@ -451,9 +468,9 @@ WinogradWeights weights_of(const Conv2dShape& s, Parts& parts) {
                 patch = s.ic * s.window.kernel_h;
   WinogradWeights a{};
   a.shape = &s;
-  a.values = parts.take(count * s.ic * (s.ih + s.window.pad_top + s.window.pad_bottom) * tiles * kLanes);
-  a.pieces = parts.take(count * s.oc * s.oh * tiles * kLanes);
-  a.sums = parts.take(count * s.oc * patch);
+  a.values = parts.take(count * point_of(s.ic * (s.ih + s.window.pad_top + s.window.pad_bottom) * tiles));
+  a.pieces = parts.take(count * point_of(s.oc * s.oh * tiles));
+  a.sums = parts.take(count * s.oc * patch + kLanes);
   a.partial = parts.take(kWeightTile * patch * kLanes);
   a.offsets = reinterpret_cast<int32_t*>(parts.take(patch));
   return a;
@@ -480,40 +497,55 @@ int64_t winograd_scratch(const Conv2dShape& s) {
   return std::max({forward.taken(), backward.taken(), weights.taken()});
 }
 
-void winograd_forward(const Conv2dShape& s, const float* x, const float* w, const float* b, float* y,
+int64_t winograd_packed(const Conv2dShape& s) {
+  return 2 * round_up((2 * s.window.kernel_w - 1) * s.oc * s.ic * s.window.kernel_h);
+}
+
+void winograd_pack(const Conv2dShape& s, const float* w, float* packed) {
+  const Window2d& k = s.window;
+  const auto forward = [&](int64_t o, int64_t i, int64_t kh, int64_t kw) {
+    return w[((o * s.ic + i) * k.kernel_h + kh) * k.kernel_w + kw];
+  };
+  const auto backward = [&](int64_t i, int64_t o, int64_t kh,
+                            int64_t kw) {  // turned along x, channels exchanged
+    return w[((o * s.ic + i) * k.kernel_h + kh) * k.kernel_w + k.kernel_w - 1 - kw];
+  };
+  float* const second = packed + winograd_packed(s) / 2;
+  if (k.kernel_w == 3) {
+    pack<3>(s.oc, s.ic, k.kernel_h, forward, packed);
+    pack<3>(s.ic, s.oc, k.kernel_h, backward, second);
+  } else {
+    pack<5>(s.oc, s.ic, k.kernel_h, forward, packed);
+    pack<5>(s.ic, s.oc, k.kernel_h, backward, second);
+  }
+}
+
+void winograd_forward(const Conv2dShape& s, const float* x, const float* packed, const float* b, float* y,
                       float* scratch) {
   const Window2d& k = s.window;
   Parts parts(scratch);
   WinogradSweep sweep = forward_sweep(s, parts);
   sweep.x = x;
+  sweep.points = packed;
   sweep.bias = b;
   sweep.y = y;
-  const auto read = [&](int64_t o, int64_t i, int64_t kh, int64_t kw) {
-    return w[((o * s.ic + i) * k.kernel_h + kh) * k.kernel_w + kw];
-  };
-  (k.kernel_w == 3 ? pack<3, decltype(read)> : pack<5, decltype(read)>)(s.oc, s.ic, k.kernel_h, read,
-                                                                        const_cast<float*>(sweep.points));
-  auto* rows = const_cast<Reach*>(sweep.rows);
-  for (int64_t o = 0; o < s.oh; ++o)
-    rows[o] = forward_reach(o, k.kernel_h, k.stride_h, k.pad_top, k.dilation_h, s.ih);
+  for (int64_t o = 0; o < s.oh; ++o) {
+    sweep.rows[o] = forward_reach(o, k.kernel_h, k.stride_h, k.pad_top, k.dilation_h, s.ih);
+  }
   run(sweep, k.kernel_w);
 }
 
-void winograd_backward_data(const Conv2dShape& s, const float* w, const float* dy, float* dx,
+void winograd_backward_data(const Conv2dShape& s, const float* packed, const float* dy, float* dx,
                             float* scratch) {
   const Window2d& k = s.window;
   Parts parts(scratch);
   WinogradSweep sweep = backward_sweep(s, parts);
   sweep.x = dy;
+  sweep.points = packed + winograd_packed(s) / 2;
   sweep.y = dx;
-  const auto read = [&](int64_t i, int64_t o, int64_t kh, int64_t kw) {  // turned along x, channels exchanged
-    return w[((o * s.ic + i) * k.kernel_h + kh) * k.kernel_w + k.kernel_w - 1 - kw];
-  };
-  (k.kernel_w == 3 ? pack<3, decltype(read)> : pack<5, decltype(read)>)(s.ic, s.oc, k.kernel_h, read,
-                                                                        const_cast<float*>(sweep.points));
-  auto* rows = const_cast<Reach*>(sweep.rows);
-  for (int64_t i = 0; i < s.ih; ++i)
-    rows[i] = backward_reach(i, k.kernel_h, k.stride_h, k.pad_top, k.dilation_h, s.oh);
+  for (int64_t i = 0; i < s.ih; ++i) {
+    sweep.rows[i] = backward_reach(i, k.kernel_h, k.stride_h, k.pad_top, k.dilation_h, s.oh);
+  }
   run(sweep, k.kernel_w);
 }
 

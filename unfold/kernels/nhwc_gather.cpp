@@ -183,9 +183,10 @@ struct Ahead {
 void class_tiles(const TileFunctions& functions, const PixelBlock& block, const PixelClass& c, Ahead& ahead,
                  Tile t) {
   const int64_t pixels = c.pixel1 - c.pixel0, tiles = nhwc::divide_up(pixels, kMostPixels);
+  const int64_t small = pixels / tiles, larger = pixels % tiles;
   int64_t pixel = c.pixel0;
   for (int64_t i = 0; i < tiles; ++i) {
-    const int64_t count = pixels / tiles + (i < pixels % tiles);
+    const int64_t count = small + (i < larger);
     t.from = block.from + pixel;
     t.to = block.to + pixel;
     ahead.fetch();

@@ -53,7 +53,41 @@ int64_t lanes_scratch(const Op&, const Call<float>& c) {
   return lanes::conv2d_scratch(c.window);
 }
 
+bool winograd_suits(const Op&, const Call<float>& c) {
+  return lanes::winograd_suits(c.window);
+}
+int64_t winograd_packed(const Op&, const Call<float>& c) {
+  return lanes::winograd_packed(c.window);
+}
+void winograd_pack(const Op&, const Call<float>& c) {
+  lanes::winograd_pack(c.window, c.w, c.packed);
+}
+void winograd_forward(const Op&, const Call<float>& c) {
+  lanes::winograd_forward(c.window, c.x[0], c.packed, c.b, c.y, c.scratch);
+}
+void winograd_backward_data(const Op&, const Call<float>& c) {
+  lanes::winograd_backward_data(c.window, c.packed, c.dy, c.dx, c.scratch);
+}
+void winograd_backward_weights(const Op&, const Call<float>& c) {
+  lanes::winograd_backward_weights(c.window, c.x[0], c.dy, c.dw, c.db, c.scratch);
+}
+int64_t winograd_scratch(const Op&, const Call<float>& c) {
+  return lanes::winograd_scratch(c.window);
+}
+
 constexpr Implementation<float> kFloat[] = {
+    {.name = "conv2d/lanes-winograd",
+     .engine = Engine::fast,
+     .numerics = "winograd F(kw,kw) along x",
+     .forward = winograd_forward,
+     .backward_data = winograd_backward_data,
+     .backward_weights = winograd_backward_weights,
+     .scratch = winograd_scratch,
+     .layout = Layout::chwn16,
+     .exact = false,
+     .suits = winograd_suits,
+     .packed = winograd_packed,
+     .pack = winograd_pack},
     {.name = "conv2d/lanes",
      .engine = Engine::fast,
      .numerics = "chain(ic,kh,kw) dw=rows<=1024px,lanes16",

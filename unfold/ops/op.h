@@ -21,6 +21,12 @@ enum class Engine {
   fast,    ///< patches read straight from the image; what it has no kernel for, im2col's
 };
 
+/// What the sums of training may cost in rounding.
+enum class Numerics {
+  exact,  ///< every output is one chain of fused multiply-adds
+  fast,   ///< Winograd's short convolutions where they pay: errors of about 1e-6, relative, L2
+};
+
 /// One parameter an operator wants: "weight" becomes "conv1.weight" in a network.
 struct ParameterSpec {
   std::string name;
@@ -52,6 +58,7 @@ struct Call {
   int64_t row0 = 0, row1 = 0;
   bool training = false;  ///< whether a backward pass will follow
   void* saved = nullptr;  ///< kept from forward for backward: saved() bytes
+  T* packed = nullptr;    ///< the weights as pack() left them: packed() elements, one copy for all workers
   T* scratch = nullptr;   ///< temporary: scratch() elements, 64-byte aligned
 };
 
@@ -70,6 +77,10 @@ struct Implementation {
   int64_t (*saved)(const Op&,
                    const Call<T>&) = nullptr;  ///< bytes a call with these sizes keeps for backward
   Layout layout = Layout::nchw;
+  bool exact = true;  ///< every sum one plain chain; others only with Numerics::fast, and only in training
+  bool (*suits)(const Op&, const Call<T>&) = nullptr;      ///< which sizes it can take; null: all
+  int64_t (*packed)(const Op&, const Call<T>&) = nullptr;  ///< elements of packed weights
+  void (*pack)(const Op&, const Call<T>&) = nullptr;       ///< w -> packed, once a step, before forward
 };
 
 class Op {
