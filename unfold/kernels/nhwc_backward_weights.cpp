@@ -283,7 +283,7 @@ void depthwise_tiles(const nhwc::WeightCall& call, const PixelGroup& group, Nhwc
 
 }  // namespace
 
-void WeightGradient(const nhwc::WeightCall& call) {
+void NhwcWeightGradient(const nhwc::WeightCall& call) {
   PixelGroup group(call.shape, call.scratch);
   NhwcSum sum = call.sum;
   for (int64_t i = call.image0 * group.of_image(); i < call.image1 * group.of_image(); ++i) {
@@ -302,7 +302,7 @@ void WeightGradient(const nhwc::WeightCall& call) {
   }
 }
 
-const char* WeightGradientTarget() {
+const char* NhwcWeightGradientTarget() {
   return hwy::TargetName(HWY_TARGET);
 }
 
@@ -312,8 +312,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace unfold {
 
-HWY_EXPORT(WeightGradient);
-HWY_EXPORT(WeightGradientTarget);
+HWY_EXPORT(NhwcWeightGradient);
+HWY_EXPORT(NhwcWeightGradientTarget);
 
 int64_t nhwc_backward_weights_scratch(const Conv2dShape& s) {
   return nhwc::PixelGroup(s, nullptr).floats();
@@ -322,12 +322,12 @@ int64_t nhwc_backward_weights_scratch(const Conv2dShape& s) {
 void nhwc_backward_weights(const Conv2dShape& s, int64_t image0, int64_t image1, int64_t tile0, int64_t tile1,
                            const float* x, const float* dy, NhwcSum sum, float* dw_tiles, float* db,
                            float* scratch) {
-  HWY_DYNAMIC_DISPATCH(WeightGradient)
+  HWY_DYNAMIC_DISPATCH(NhwcWeightGradient)
   ({s, nhwc::Gathering::forward(s), image0, image1, tile0, tile1, x, dy, sum, dw_tiles, db, scratch});
 }
 
 const char* nhwc_backward_weights_target() {
-  return HWY_DYNAMIC_DISPATCH(WeightGradientTarget)();
+  return HWY_DYNAMIC_DISPATCH(NhwcWeightGradientTarget)();
 }
 
 }  // namespace unfold

@@ -283,7 +283,7 @@ void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_
 
 }  // namespace
 
-void Gather(const nhwc::GatherCall& call) {
+void NhwcGather(const nhwc::GatherCall& call) {
   const nhwc::Gathering& g = call.g;
   const NhwcRange& range = call.range;
   PixelBlock block(g, call.scratch);
@@ -299,7 +299,7 @@ void Gather(const nhwc::GatherCall& call) {
   }
 }
 
-const char* GatherTarget() {
+const char* NhwcTarget() {
   return hwy::TargetName(HWY_TARGET);
 }
 
@@ -309,15 +309,15 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace unfold {
 
-HWY_EXPORT(Gather);
-HWY_EXPORT(GatherTarget);
+HWY_EXPORT(NhwcGather);
+HWY_EXPORT(NhwcTarget);
 
 void nhwc::gather(const GatherCall& call) {
-  HWY_DYNAMIC_DISPATCH(Gather)(call);
+  HWY_DYNAMIC_DISPATCH(NhwcGather)(call);
 }
 
 const char* nhwc_target() {
-  return HWY_DYNAMIC_DISPATCH(GatherTarget)();
+  return HWY_DYNAMIC_DISPATCH(NhwcTarget)();
 }
 
 }  // namespace unfold
