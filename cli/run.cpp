@@ -59,6 +59,16 @@ void MachineOptions::add_to(CLI::App* command) {
   command->add_option("--engine", engine, "fast (default), im2col or naive: which kernels compute");
 }
 
+void MachineOptions::add_numerics_to(CLI::App* command) {
+  command->add_option("--numerics", numerics,
+                      "fast (default): Winograd's convolutions where they pay; exact: plain sums only");
+}
+
+Numerics MachineOptions::resolved_numerics() const {
+  if (numerics != "exact" && numerics != "fast") throw unknown_name("numerics", numerics, {"exact", "fast"});
+  return numerics_named(numerics);
+}
+
 int MachineOptions::resolved_threads() const {
   return threads > 0 ? threads : default_threads();
 }

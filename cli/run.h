@@ -21,10 +21,13 @@ Model open_model(const std::string& path, const Global& global, std::filesystem:
 /// The options --threads and --engine, with their checks.
 struct MachineOptions {
   int threads = 0;  ///< 0: as many as this process may use
-  std::string engine = "fast";
+  std::string engine = "fast", numerics = "fast";
   void add_to(CLI::App* command);
   int resolved_threads() const;
   Engine resolved_engine() const;
+  /// The option --numerics, for commands that train.
+  void add_numerics_to(CLI::App* command);
+  Numerics resolved_numerics() const;
 };
 
 /// Precision, recall, F1 and support by class, and the confusion matrix, for a terminal.

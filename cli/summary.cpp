@@ -22,7 +22,10 @@ int run_summary(const SummaryFlags& o, const Global& global) {
     throw unknown_name("model", o.model, {model_names().begin(), model_names().end()});
   }
   const Model model = named ? make_model(o.model, 0) : open_model(o.model, global);
-  const Plan<float> plan(model.graph, {.batch = o.batch, .training = o.training, .engine = engine});
+  const Plan<float> plan(model.graph, {.batch = o.batch,
+                                       .training = o.training,
+                                       .engine = engine,
+                                       .numerics = o.machine.resolved_numerics()});
   if (o.json) {
     nlohmann::ordered_json json = {{"model", model.name},
                                    {"parameters", model.parameters.table().count()},
@@ -63,6 +66,7 @@ void add_summary(CLI::App& app, Global& global) {
   c->add_option("--batch-size,--batch", o->batch, "With --plan: images; default 1")
       ->check(CLI::Range(1, 65536));
   o->machine.add_to(c);
+  o->machine.add_numerics_to(c);
   c->add_flag("--json", o->json, "JSON on stdout");
   c->footer("Examples:\n  unfold summary\n  unfold summary runs/lenet5-1 --plan --training --batch 100");
   on_run(c, global, [o, &global] { return run_summary(*o, global); });

@@ -65,6 +65,7 @@ Recipe recipe_of(const TrainFlags& o) {
   if (o.weight_decay) r.optimizer.weight_decay = *o.weight_decay;
   r.seed = o.seed;
   r.engine = o.machine.resolved_engine();
+  r.numerics = o.machine.resolved_numerics();
   return r;
 }
 
@@ -340,6 +341,7 @@ void add_train(CLI::App& app, Global& global) {
   c->add_option("--shift", o->shift, "Move each training image by up to this many pixels");
   c->add_option("--seed", o->seed, "Seed of weights, order and shifts; default 0");
   o->machine.add_to(c);
+  o->machine.add_numerics_to(c);
   c->add_option("--val-split", o->val_split,
                 "Part of the training data held out for validation; default 1/6");
   c->add_option("--patience", o->patience,

@@ -133,4 +133,14 @@ std::string_view engine_name(Engine engine) {
   return engine == Engine::naive ? "naive" : engine == Engine::im2col ? "im2col" : "fast";
 }
 
+Numerics numerics_named(std::string_view name) {
+  if (name == "exact") return Numerics::exact;
+  if (name == "fast") return Numerics::fast;
+  throw Error(ErrorKind::usage, "unknown numerics").wanted("exact or fast").got(name);
+}
+
+std::string_view numerics_name(Numerics numerics) {
+  return numerics == Numerics::exact ? "exact" : "fast";
+}
+
 }  // namespace unfold

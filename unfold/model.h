@@ -55,7 +55,9 @@ class Predictor {
 /// Softmax of one row of logits, in double.
 std::vector<double> probabilities(std::span<const float> logits);
 
-Engine engine_named(std::string_view name);  ///< "naive", "im2col"; throws usage for another name
+Engine engine_named(std::string_view name);  ///< "naive", "im2col", "fast"; throws usage for another name
 std::string_view engine_name(Engine engine);
+Numerics numerics_named(std::string_view name);  ///< "exact", "fast"; throws usage for another name
+std::string_view numerics_name(Numerics numerics);
 
 }  // namespace unfold

@@ -25,7 +25,8 @@ Json to_json(const Recipe& r) {
           {"shift", r.shift},
           {"val_split", r.val_split},
           {"seed", r.seed},
-          {"engine", engine_name(r.engine)}};
+          {"engine", engine_name(r.engine)},
+          {"numerics", numerics_name(r.numerics)}};
 }
 
 Recipe recipe_from(const Json& j) {
@@ -44,6 +45,8 @@ Recipe recipe_from(const Json& j) {
   r.val_split = j.at("val_split").get<double>();
   r.seed = j.at("seed").get<uint64_t>();
   r.engine = engine_named(j.at("engine").get<std::string>());
+  // Earlier checkpoints do not say: there was nothing but plain chains.
+  r.numerics = numerics_named(j.contains("numerics") ? j.at("numerics").get<std::string>() : "exact");
   return r;
 }
 

@@ -131,7 +131,8 @@ Trainer::Sized& Trainer::sized(int64_t batch) {
     if (s.batch == batch) return s;
   }
   auto plan = std::make_unique<Plan<float>>(
-      model_.graph, PlanOptions{.batch = batch, .training = true, .engine = recipe_.engine});
+      model_.graph,
+      PlanOptions{.batch = batch, .training = true, .engine = recipe_.engine, .numerics = recipe_.numerics});
   auto workspace = std::make_unique<Workspace<float>>(plan->memory(), pool_.threads());
   plans_.push_back({batch, std::move(plan), std::move(workspace)});
   return plans_.back();
@@ -200,8 +201,11 @@ void Trainer::diverged(int64_t batch, Fill<float> fill) {
   const int64_t global = position_.epoch * steps_per_epoch() + position_.step;
   std::string where = first_not_finite(model_.parameters);
   if (where.empty()) {  // the step once more, keeping every value, to find the first that is not finite
-    const Plan<float> plan(model_.graph,
-                           {.batch = batch, .training = true, .engine = recipe_.engine, .keep = true});
+    const Plan<float> plan(model_.graph, {.batch = batch,
+                                          .training = true,
+                                          .engine = recipe_.engine,
+                                          .numerics = recipe_.numerics,
+                                          .keep = true});
     Workspace<float> workspace(plan.memory(), pool_.threads());
     plan.gradient(model_.parameters, fill, labels_.data(), gradient_, results_.data(), workspace, pool_);
     for (const Node& node : model_.graph.nodes()) {

@@ -24,6 +24,7 @@ struct Recipe {
   double val_split = 1.0 / 6;  ///< part of the training data held out: its last images, never trained on
   uint64_t seed = 0;
   Engine engine = Engine::fast;
+  Numerics numerics = Numerics::fast;
   bool operator==(const Recipe&) const = default;
 };
 
