@@ -77,6 +77,12 @@ constexpr auto kLayers = std::to_array<Layer>({
     {"ResNet-50 layer4.downsample", 1024, 14, 2048, 1, 2, 0},
     {"ResNet-50 layer4.conv1", 2048, 7, 512, 1, 1, 0},
     {"ResNet-50 layer4.conv3", 512, 7, 2048, 1, 1, 0},
+    {"MobileNetV1 depthwise 1", 32, 112, 32, 3, 1, 1, 32},
+    {"MobileNetV1 depthwise 2", 64, 112, 64, 3, 2, 1, 64},
+    {"MobileNetV1 depthwise 3", 128, 56, 128, 3, 1, 1, 128},
+    {"MobileNetV1 depthwise 5", 256, 28, 256, 3, 1, 1, 256},
+    {"MobileNetV1 depthwise 7", 512, 14, 512, 3, 1, 1, 512},
+    {"MobileNetV1 depthwise 13", 1024, 7, 1024, 3, 1, 1, 1024},
 });
 
 /// Memory of the kernels, filled with small numbers.
@@ -194,7 +200,7 @@ int main(int argc, char** argv) {
   const std::string pass_part = argc > 3 ? argv[3] : "";
   const FlushDenormals flush;
   std::printf("target %s, %.1f GFLOP/s peak\n", nhwc_target(), bench::fma_peak_flops() / 1e9);
-  std::map<Pass, Mean> means;
+  std::map<std::pair<bool, Pass>, Mean> means;  // depthwise layers apart
   for (const Layer& layer : kLayers) {
     if (std::string(layer.name).find(part) == std::string::npos) continue;
     const Conv2dShape s = Conv2dShape::infer(
@@ -205,13 +211,13 @@ int main(int argc, char** argv) {
       // Nobody wants the gradient of the pictures.
       if (pass == Pass::backward_data && layer.ic == 3) continue;
       if (std::string(kPassNames[static_cast<size_t>(pass)]).find(pass_part) == std::string::npos) continue;
-      measure(layer, pass, ours, repeats, means[pass]);
+      measure(layer, pass, ours, repeats, means[{s.window.groups > 1, pass}]);
     }
   }
   std::printf("\ngeometric means\n");
-  for (const auto& [pass, mean] : means) {
-    std::printf("%-17s %5.1f %% of peak", kPassNames[static_cast<size_t>(pass)],
-                100 * std::exp(mean.peak / mean.layers));
+  for (const auto& [key, mean] : means) {
+    std::printf("%-10s%-17s %5.1f %% of peak", key.first ? "depthwise" : "wide",
+                kPassNames[static_cast<size_t>(key.second)], 100 * std::exp(mean.peak / mean.layers));
     if (mean.rivals) {
       std::printf("   oneDNN's time / ours %5.3f fastest %5.3f median", std::exp(mean.fastest / mean.rivals),
                   std::exp(mean.median / mean.rivals));

@@ -93,28 +93,40 @@ void wide_tile(const Tile& t) {
   }
 }
 
-/// One row of dw of kChannels channels of one tile, or of kTiles whole ones.
-template <int kChannels, int kTiles>
-void depthwise_tile(const Tile& t) {
+/// kChannels channels of a depthwise tile: the rows of kUnits units at once, whose chains wait for each other
+/// less than one alone.
+template <int kChannels, int kUnits>
+void depthwise_tile(const Tile& t, const Unit* units) {
   using D = hn::CappedTag<float, kChannels>;
   const D d;
   constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
-  constexpr int kPanelVectors = static_cast<int>(kChannels / kLanes);
-  constexpr int kVectors = kPanelVectors * kTiles;
-  hn::Vec<D> chain[kVectors];
-#pragma GCC unroll 64
-  for (int v = 0; v < kVectors; ++v) chain[v] = hn::Zero(d);
-  for (const Point* point = t.points; point != t.points + t.point_count; ++point) {
-    const float* x = point->x + t.x_at;
-    const float* dy = point->dy + t.dy_at;
-#pragma GCC unroll 64
+  constexpr int kVectors = static_cast<int>(kChannels / kLanes);
+  hn::Vec<D> chain[kUnits][kVectors];
+  const auto add = [&](int u, const Point& point) HWY_ATTR {
+#pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
-      chain[v] = hn::MulAdd(hn::LoadU(d, x + v * kLanes), hn::LoadU(d, dy + v * kLanes), chain[v]);
+      chain[u][v] = hn::MulAdd(hn::LoadU(d, point.x + t.x_at + v * kLanes),
+                               hn::LoadU(d, point.dy + t.dy_at + v * kLanes), chain[u][v]);
     }
+  };
+  int64_t common = units[0].point_count;
+#pragma GCC unroll 4
+  for (int u = 0; u < kUnits; ++u) {
+    common = std::min(common, units[u].point_count);
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) chain[u][v] = hn::Zero(d);
   }
-#pragma GCC unroll 64
-  for (int v = 0; v < kVectors; ++v) {
-    finish(d, chain[v], t.sum, t.dw + v / kPanelVectors * t.dw_panel + v % kPanelVectors * kLanes);
+  for (int64_t p = 0; p < common; ++p) {
+#pragma GCC unroll 4
+    for (int u = 0; u < kUnits; ++u) add(u, units[u].points[p]);
+  }
+#pragma GCC unroll 4
+  for (int u = 0; u < kUnits; ++u) {
+    for (int64_t p = common; p < units[u].point_count; ++p) add(u, units[u].points[p]);
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      finish(d, chain[u][v], t.sum, t.dw + units[u].row * kNhwcTile + v * kLanes);
+    }
   }
 }
 
@@ -163,29 +175,12 @@ void add_bias(int64_t pixels, const float* dy, int64_t step, int64_t width, floa
   for (int64_t c = 0; c < width; ++c) db[c] += chain[c];
 }
 
-/// A depthwise tile of `width` channels in pieces that exist, or four whole tiles at once.
-void depthwise_rows(const PixelGroup& group, int64_t width, Tile t) {
-  float* const dw = t.dw;
-  for (int64_t u = 0; u < group.unit_count; ++u) {
-    const Unit& unit = group.units[u];
-    t.points = unit.points;
-    t.point_count = unit.point_count;
-    t.dw = dw + unit.row * kNhwcTile;
-    Tile piece = t;
-    for (int64_t left = width; left > 0;) {
-      const int64_t channels = left >= 64 ? 64 : left >= 16 ? 16 : left >= 8 ? 8 : left >= 4 ? 4 : 1;
-      const TileFunction function = channels == 64   ? &depthwise_tile<16, 4>
-                                    : channels == 16 ? &depthwise_tile<16, 1>
-                                    : channels == 8  ? &depthwise_tile<8, 1>
-                                    : channels == 4  ? &depthwise_tile<4, 1>
-                                                     : &depthwise_tile<1, 1>;
-      function(piece);
-      left -= channels;
-      piece.x_at += channels;
-      piece.dy_at += channels;
-      piece.dw += channels;
-    }
-  }
+/// All rows of kChannels channels of a depthwise tile.
+template <int kChannels>
+void depthwise_rows(const PixelGroup& group, const Tile& t) {
+  int64_t u = 0;
+  for (; u + 3 <= group.unit_count; u += 3) depthwise_tile<kChannels, 3>(t, group.units + u);
+  for (; u < group.unit_count; ++u) depthwise_tile<kChannels, 1>(t, group.units + u);
 }
 
 /// A unit's rows in tiles of nearly one size: the first row of tile i, for i up to `tiles`.
@@ -261,23 +256,36 @@ void wide_tiles(const nhwc::WeightCall& call, const PixelGroup& group, NhwcSum s
   }
 }
 
+/// The depthwise tiles of a call; a ragged one in pieces that exist.
 void depthwise_tiles(const nhwc::WeightCall& call, const PixelGroup& group, NhwcSum sum) {
-  const int64_t channels = call.g.out(), k = call.g.k();
-  for (int64_t tile = call.tile0; tile < call.tile1;) {
-    const int64_t first = tile * kNhwcTile, full = (channels - first) / kNhwcTile;
-    const int64_t panels = std::min(call.tile1 - tile, full) >= 4 ? 4 : 1;
-    const int64_t width = std::min(panels * kNhwcTile, channels - first);
+  const int64_t channels = call.g.out();
+  for (int64_t tile = call.tile0; tile < call.tile1; ++tile) {
+    const int64_t first = tile * kNhwcTile, width = std::min(kNhwcTile, channels - first);
     Tile t{};
-    t.dw = call.dw + tile * k * kNhwcTile;
-    t.dw_panel = k * kNhwcTile;
+    t.dw = call.dw + tile * call.g.k() * kNhwcTile;
     t.sum = sum;
     t.x_at = t.dy_at = first;
-    depthwise_rows(group, width, t);
-    for (int64_t at = 0; call.db && at < width; at += kNhwcTile) {
-      add_bias(group.pixels, group.dy + first + at, channels, std::min(kNhwcTile, width - at),
-               call.db + first + at);
+    for (int64_t left = width; left > 0;) {
+      const int64_t piece = left >= 16 ? 16 : left >= 8 ? 8 : left >= 4 ? 4 : 1;
+      switch (piece) {
+        case 16:
+          depthwise_rows<16>(group, t);
+          break;
+        case 8:
+          depthwise_rows<8>(group, t);
+          break;
+        case 4:
+          depthwise_rows<4>(group, t);
+          break;
+        default:
+          depthwise_rows<1>(group, t);
+      }
+      left -= piece;
+      t.x_at += piece;
+      t.dy_at += piece;
+      t.dw += piece;
     }
-    tile += panels;
+    if (call.db) add_bias(group.pixels, group.dy + first, channels, width, call.db + first);
   }
 }
 

@@ -133,15 +133,18 @@ void depthwise_tile(const Tile& t) {
   constexpr int kVectors = static_cast<int>(kChannels / kLanes);
   hn::Vec<D> sum[kPixels][kVectors];
   load<D, kPixels, kVectors>(t, sum);
+  const float* from[kPixels];
+#pragma GCC unroll 16
+  for (int p = 0; p < kPixels; ++p) from[p] = t.from[p] + t.from_at;
   for (const Run* run = t.runs; run != t.runs + t.run_count; ++run) {
     const float* w = t.w + run->w * kNhwcTile;
-    const int64_t at = t.from_at + run->source;
+    const int64_t at = run->source;
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
       const auto wv = hn::LoadU(d, w + v * kLanes);
 #pragma GCC unroll 16
       for (int p = 0; p < kPixels; ++p) {
-        sum[p][v] = hn::MulAdd(hn::LoadU(d, t.from[p] + at + v * kLanes), wv, sum[p][v]);
+        sum[p][v] = hn::MulAdd(hn::LoadU(d, from[p] + at + v * kLanes), wv, sum[p][v]);
       }
     }
   }

@@ -96,8 +96,8 @@ class PixelBlock {
 
   int64_t rows() const { return rows_; }
   int64_t pixels() const { return pixel_count_; }  ///< in what is built
-  int64_t k_block() const { return k_block_; }  ///< no run crosses a multiple of it
-  int64_t floats() const { return floats_; }    ///< of scratch
+  int64_t k_block() const { return k_block_; }     ///< no run crosses a multiple of it
+  int64_t floats() const { return floats_; }       ///< of scratch
 
   const float** from = nullptr;   // each pixel's first source value
   float** to = nullptr;           // each pixel's output
