@@ -254,6 +254,9 @@ TEST_CASE("each engine runs its own kernels, and UNFOLD_KERNEL forces one") {
   CHECK(fast[0] == "rows to lanes");
   CHECK(fast[1] == "conv2d/lanes");
   CHECK(fast.back() == "lanes to rows");
+  CHECK(std::count(fast.begin(), fast.end(), "tanh+avg_pool2d/lanes") == 2);
+  const auto relu = Plan<float>(lenet5(), {.batch = 2, .training = true}).kernels();
+  CHECK(std::count(relu.begin(), relu.end(), "relu+max_pool2d/lanes") == 2);
   CHECK(im2col[0] == "conv2d/im2col");
   CHECK(im2col[1] == "tanh/vector");
   CHECK(im2col[2] == "avg_pool2d/im2col");

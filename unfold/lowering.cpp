@@ -6,6 +6,7 @@
 
 #include "unfold/error.h"
 #include "unfold/kernels/lanes.h"
+#include "unfold/ops/fused.h"
 #include "unfold/ops/shape_ops.h"
 
 namespace unfold {
@@ -52,7 +53,19 @@ class Lowering {
     add_value(graph_.shape(graph_.input()), Layout::nchw);
     low_.value_of.assign(static_cast<size_t>(graph_.values()), -1);
     low_.value_of[0] = 0;
-    for (const Node& node : graph_.nodes()) add(node);
+    const std::vector<Node>& nodes = graph_.nodes();
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      if (const auto both = fused(i)) {
+        Node node = nodes[i + 1];
+        node.name = nodes[i].name + "+" + node.name;
+        node.op = both;
+        node.inputs = nodes[i].inputs;
+        add(node);
+        ++i;
+      } else {
+        add(nodes[i]);
+      }
+    }
     const int output = low_.value_of[static_cast<size_t>(graph_.output().index)];
     low_.value_of.back() = in_layout(output, Layout::nchw);
     mark_gradients();
@@ -64,6 +77,20 @@ class Lowering {
     low_.shapes.push_back(shape);
     low_.layouts.push_back(layout);
     return static_cast<int>(low_.shapes.size()) - 1;
+  }
+
+  /// Node i and the next as one operator, if the next alone reads what it makes, and there is a kernel for
+  /// both.
+  std::shared_ptr<const Op> fused(size_t i) const {
+    const std::vector<Node>& nodes = graph_.nodes();
+    if constexpr (!std::is_same_v<T, float>) return nullptr;
+    if (!options_.fuse || !options_.lanes || options_.engine != Engine::fast || i + 1 == nodes.size())
+      return nullptr;
+    int readers = 0;
+    for (const Node& node : nodes)
+      readers += static_cast<int>(std::count(node.inputs.begin(), node.inputs.end(), nodes[i].output));
+    if (readers != 1 || nodes[i + 1].inputs != std::vector<ValueId>{nodes[i].output}) return nullptr;
+    return fuse(*nodes[i].op, *nodes[i + 1].op, graph_.shape(nodes[i].output));
   }
 
   void add(const Node& node) {

@@ -36,12 +36,13 @@ struct Lowered {
   std::vector<LoweredNode<T>> nodes;
   std::vector<Shape> shapes;    ///< of one image, by value
   std::vector<Layout> layouts;  ///< by value
-  std::vector<int> value_of;    ///< by value of the graph
+  std::vector<int> value_of;    ///< by value of the graph; -1 for one that a fused node keeps to itself
 };
 
 struct LoweringOptions {
   Engine engine = Engine::fast;
   bool lanes = true;            ///< whether values may go into lanes: worth it for some images at a time
+  bool fuse = true;             ///< two nodes in one where the bits stay the same
   bool exact = true;            ///< only kernels whose sums are plain chains
   bool input_gradient = false;  ///< also the gradient of the network's input
 };

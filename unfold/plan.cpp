@@ -78,6 +78,7 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
   const bool lanes = options.training || options.batch >= kLanesFrom;
   Lowered<T> lowered = lower<T>(graph, {.engine = options.engine,
                                         .lanes = lanes,
+                                        .fuse = !options.keep && !std::getenv("UNFOLD_KERNEL"),
                                         .exact = !options.training || options.numerics == Numerics::exact,
                                         .input_gradient = options.input_gradient});
   shapes_ = std::move(lowered.shapes);

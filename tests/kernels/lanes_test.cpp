@@ -316,6 +316,58 @@ TEST_CASE("pooling: lanes and naive agree in every bit on 1,000 geometries and e
   }
 }
 
+TEST_CASE("an activation fused with its pooling gives the bits of one after the other, on every target") {
+  Random random(8, "lanes fused");
+  for (int i = 0; i < 40; ++i) {
+    const int64_t n = images_of(random), c = 1 + random.below(5), kh = 1 + random.below(3),
+                  kw = 1 + random.below(3);
+    const Window2d k{.kernel_h = kh, .kernel_w = kw, .stride_h = kh, .stride_w = kw};
+    const Shape image{n, c, kh * (1 + random.below(6)), kw * (1 + random.below(6))};
+    const Conv2dShape s = Conv2dShape::infer(image, c, k, "fused");
+    REQUIRE(lanes::tiles(s));
+    Floats x(static_cast<size_t>(s.n * s.x_image())), dy(static_cast<size_t>(s.n * s.y_image()));
+    for (float& v : x) v = static_cast<float>(random.normal());
+    for (float& v : dy) v = static_cast<float>(random.normal());
+    x[0] = kNaN;
+    test::on_every_target([&](const std::string& target) {
+      CAPTURE(target);
+      const int64_t in = s.x_image() * 16, out = s.y_image() * 16;
+      Guarded lx(in), ldy(out), a(in), y(out), da(in), dx(in), fused_a(in), fused_y(out), fused_dx(in),
+          at(out), fused_at(out);
+      lanes::from_rows(n, s.x_image(), x.data(), lx.data());
+      lanes::from_rows(n, s.y_image(), dy.data(), ldy.data());
+      const auto same = [&](Guarded& got, Guarded& want, int64_t elements) {
+        Floats left(static_cast<size_t>(n * elements)), right(left.size());
+        lanes::to_rows(n, elements, got.data(), left.data());
+        lanes::to_rows(n, elements, want.data(), right.data());
+        CHECK(got.intact());
+        return std::equal(left.begin(), left.end(), right.begin(),
+                          [](float p, float q) { return p == q || (std::isnan(p) && std::isnan(q)); });
+      };
+      lanes::tanh_forward(n, s.x_image(), lx.data(), 1.7159f, a.data());
+      lanes::avg_pool2d_forward(s, a.data(), y.data(), true);
+      lanes::avg_pool2d_backward(s, ldy.data(), da.data(), true);
+      lanes::tanh_backward(n, s.x_image(), a.data(), da.data(), 1.7159f, dx.data());
+      lanes::tanh_avg_pool2d_forward(s, lx.data(), 1.7159f, fused_y.data(), fused_a.data());
+      lanes::tanh_avg_pool2d_backward(s, fused_a.data(), ldy.data(), 1.7159f, fused_dx.data());
+      CHECK(same(fused_a, a, s.x_image()));
+      CHECK(same(fused_y, y, s.y_image()));
+      CHECK(same(fused_dx, dx, s.x_image()));
+
+      auto *index = reinterpret_cast<int32_t*>(at.data()),
+           *fused_index = reinterpret_cast<int32_t*>(fused_at.data());
+      lanes::relu_forward(n, s.x_image(), lx.data(), a.data());
+      lanes::max_pool2d_forward(s, a.data(), y.data(), index);
+      lanes::max_pool2d_backward(s, ldy.data(), index, da.data());
+      lanes::relu_backward(n, s.x_image(), a.data(), da.data(), dx.data());
+      lanes::relu_max_pool2d_forward(s, lx.data(), fused_y.data(), fused_index);
+      lanes::relu_max_pool2d_backward(s, fused_y.data(), ldy.data(), fused_index, fused_dx.data());
+      CHECK(same(fused_y, y, s.y_image()));
+      CHECK(same(fused_dx, dx, s.x_image()));
+    });
+  }
+}
+
 TEST_CASE("elementwise: lanes give the bits of the rows, on every target; NaN stays NaN") {
   Random random(6, "lanes elementwise");
   constexpr int64_t kElements = 37;

@@ -104,13 +104,6 @@ HWY_INLINE void EachTap(const Conv2dShape& s, const Inside& rows, const Inside& 
   }
 }
 
-/// No two windows share a pixel and each pixel lies under one: every tap of the gradient is written once.
-bool Tiles(const Conv2dShape& s) {
-  const Window2d& k = s.window;
-  return k.kernel_h == k.stride_h && k.kernel_w == k.stride_w && k.dilation_h == 1 && k.dilation_w == 1 &&
-         s.oh * k.kernel_h == s.ih && s.ow * k.kernel_w == s.iw;
-}
-
 int64_t Used(int64_t n) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
   return (n + lanes - 1) / lanes * lanes;
@@ -145,7 +138,7 @@ void AvgPoolBackward(const Conv2dShape& s, const float* dy, float* dx, bool coun
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t used = Used(s.n);
-  const bool once = Tiles(s);
+  const bool once = tiles(s);
   if (!once) std::fill(dx, dx + s.x_image() * kLanes, 0.0f);
   EachOutput(s, [&](int64_t from, const Inside& rows, const Inside& cols, int64_t plane) {
     const int64_t count =
@@ -188,7 +181,7 @@ void MaxPoolBackward(const Conv2dShape& s, const float* dy, const int32_t* argma
   const hn::RebindToSigned<D> di;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t used = Used(s.n);
-  const bool once = Tiles(s);
+  const bool once = tiles(s);
   if (!once) std::fill(dx, dx + s.x_image() * kLanes, 0.0f);
   EachOutput(s, [&](int64_t from, const Inside& rows, const Inside& cols, int64_t plane) {
     for (int64_t at = 0; at < used; at += lanes) {
@@ -200,6 +193,114 @@ void MaxPoolBackward(const Conv2dShape& s, const float* dy, const int32_t* argma
         float* to = dx + (plane + pixel) * kLanes + at;
         hn::StoreU(once ? share : hn::Add(hn::LoadU(d, to), share), d, to);
       });
+    }
+  });
+}
+
+/// Calls visit(window's first pixel, output) for every window of a tiling, both as offsets in floats.
+template <class F>
+HWY_INLINE void EachTile(const Conv2dShape& s, F visit) {
+  const int64_t kernel_h = s.window.kernel_h, kernel_w = s.window.kernel_w;
+  int64_t y = 0;
+  for (int64_t row = 0; row < s.ic * s.oh;
+       ++row) {  // of all channels: each is a whole number of windows high
+    int64_t x = row * kernel_h * s.iw * kLanes;
+    for (int64_t ow = 0; ow < s.ow; ++ow, x += kernel_w * kLanes, y += kLanes) visit(x, y);
+  }
+}
+
+void TanhAvgPool(const Conv2dShape& s, const float* x, float scale, float* y, float* a) {
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t used = Used(s.n), kernel_h = s.window.kernel_h, kernel_w = s.window.kernel_w,
+                row = s.iw * kLanes;
+  const V factor = hn::Set(d, scale);
+  EachTile(s, [=](int64_t from, int64_t to) {
+    for (int64_t at = 0; at < used; at += lanes) {
+      V sum = hn::Zero(d);
+      for (int64_t kh = 0; kh < kernel_h; ++kh) {
+        for (int64_t kw = 0; kw < kernel_w; ++kw) {
+          const int64_t pixel = from + kh * row + kw * kLanes + at;
+          const V v = hn::Mul(factor, unfold::HWY_NAMESPACE::Tanh(d, hn::LoadU(d, x + pixel)));
+          hn::StoreU(v, d, a + pixel);
+          sum = hn::Add(sum, v);
+        }
+      }
+      hn::StoreU(Divide(sum, kernel_h * kernel_w), d, y + to + at);
+    }
+  });
+}
+
+void TanhAvgPoolBackward(const Conv2dShape& s, const float* a, const float* dy, float scale, float* dx) {
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t used = Used(s.n), kernel_h = s.window.kernel_h, kernel_w = s.window.kernel_w,
+                row = s.iw * kLanes;
+  const V factor = hn::Set(d, scale), inverse = hn::Set(d, 1 / scale);
+  EachTile(s, [=](int64_t to, int64_t from) {
+    for (int64_t at = 0; at < used; at += lanes) {
+      const V share = Divide(hn::LoadU(d, dy + from + at), kernel_h * kernel_w);
+      for (int64_t kh = 0; kh < kernel_h; ++kh) {
+        for (int64_t kw = 0; kw < kernel_w; ++kw) {
+          const int64_t pixel = to + kh * row + kw * kLanes + at;
+          const V v = hn::LoadU(d, a + pixel);
+          hn::StoreU(hn::Mul(share, hn::Sub(factor, hn::Mul(hn::Mul(v, v), inverse))), d, dx + pixel);
+        }
+      }
+    }
+  });
+}
+
+void ReluMaxPool(const Conv2dShape& s, const float* x, float* y, int32_t* argmax) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t used = Used(s.n), kernel_h = s.window.kernel_h, kernel_w = s.window.kernel_w;
+  const int64_t plane = s.ih * s.iw;
+  const V zero = hn::Zero(d);
+  EachTile(s, [=](int64_t from, int64_t to) {
+    const int64_t first = from / kLanes % plane;
+    for (int64_t at = 0; at < used; at += lanes) {
+      V best = hn::LoadU(d, x + from + at);
+      auto index = hn::Set(di, static_cast<int32_t>(first));
+      for (int64_t kh = 0; kh < kernel_h; ++kh) {
+        for (int64_t kw = 0; kw < kernel_w; ++kw) {
+          const int64_t pixel = kh * s.iw + kw;
+          const V v = hn::LoadU(d, x + from + pixel * kLanes + at);
+          const auto larger = hn::Or(hn::Gt(v, best), hn::IsNaN(v));
+          best = hn::IfThenElse(larger, v, best);
+          index = hn::IfThenElse(hn::RebindMask(di, larger), hn::Set(di, static_cast<int32_t>(first + pixel)),
+                                 index);
+        }
+      }
+      hn::StoreU(hn::IfThenElse(hn::Lt(best, zero), zero, best), d, y + to + at);
+      hn::StoreU(index, di, argmax + to + at);
+    }
+  });
+}
+
+void ReluMaxPoolBackward(const Conv2dShape& s, const float* y, const float* dy, const int32_t* argmax,
+                         float* dx) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t used = Used(s.n), kernel_h = s.window.kernel_h, kernel_w = s.window.kernel_w;
+  const int64_t plane = s.ih * s.iw;
+  const V zero = hn::Zero(d);
+  EachTile(s, [=](int64_t to, int64_t from) {
+    const int64_t first = to / kLanes % plane;
+    for (int64_t at = 0; at < used; at += lanes) {
+      const V gradient =
+          hn::IfThenElse(hn::Gt(hn::LoadU(d, y + from + at), zero), hn::LoadU(d, dy + from + at), zero);
+      const auto index = hn::LoadU(di, argmax + from + at);
+      for (int64_t kh = 0; kh < kernel_h; ++kh) {
+        for (int64_t kw = 0; kw < kernel_w; ++kw) {
+          const int64_t pixel = kh * s.iw + kw;
+          const auto here =
+              hn::RebindMask(d, hn::Eq(index, hn::Set(di, static_cast<int32_t>(first + pixel))));
+          hn::StoreU(hn::IfThenElseZero(here, gradient), d, dx + to + pixel * kLanes + at);
+        }
+      }
     }
   });
 }
@@ -218,6 +319,10 @@ HWY_EXPORT(AvgPool);
 HWY_EXPORT(AvgPoolBackward);
 HWY_EXPORT(MaxPool);
 HWY_EXPORT(MaxPoolBackward);
+HWY_EXPORT(TanhAvgPool);
+HWY_EXPORT(TanhAvgPoolBackward);
+HWY_EXPORT(ReluMaxPool);
+HWY_EXPORT(ReluMaxPoolBackward);
 
 void from_rows(int64_t n, int64_t elements, const float* rows, float* lanes) {
   constexpr int64_t kBlock = 64;  // a block of a row is read while its lines of `lanes` are at hand
@@ -330,6 +435,25 @@ void max_pool2d_forward(const Conv2dShape& s, const float* x, float* y, int32_t*
 }
 void max_pool2d_backward(const Conv2dShape& s, const float* dy, const int32_t* argmax, float* dx) {
   HWY_DYNAMIC_DISPATCH(MaxPoolBackward)(s, dy, argmax, dx);
+}
+
+bool tiles(const Conv2dShape& s) {
+  const Window2d& k = s.window;
+  return k.kernel_h == k.stride_h && k.kernel_w == k.stride_w && k.dilation_h == 1 && k.dilation_w == 1 &&
+         s.oh * k.kernel_h == s.ih && s.ow * k.kernel_w == s.iw;
+}
+void tanh_avg_pool2d_forward(const Conv2dShape& s, const float* x, float scale, float* y, float* a) {
+  HWY_DYNAMIC_DISPATCH(TanhAvgPool)(s, x, scale, y, a);
+}
+void tanh_avg_pool2d_backward(const Conv2dShape& s, const float* a, const float* dy, float scale, float* dx) {
+  HWY_DYNAMIC_DISPATCH(TanhAvgPoolBackward)(s, a, dy, scale, dx);
+}
+void relu_max_pool2d_forward(const Conv2dShape& s, const float* x, float* y, int32_t* argmax) {
+  HWY_DYNAMIC_DISPATCH(ReluMaxPool)(s, x, y, argmax);
+}
+void relu_max_pool2d_backward(const Conv2dShape& s, const float* y, const float* dy, const int32_t* argmax,
+                              float* dx) {
+  HWY_DYNAMIC_DISPATCH(ReluMaxPoolBackward)(s, y, dy, argmax, dx);
 }
 
 }  // namespace unfold::lanes

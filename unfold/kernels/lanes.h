@@ -82,6 +82,18 @@ void avg_pool2d_backward(const Conv2dShape& shape, const float* dy, float* dx, b
 void max_pool2d_forward(const Conv2dShape& shape, const float* x, float* y, int32_t* argmax);
 void max_pool2d_backward(const Conv2dShape& shape, const float* dy, const int32_t* argmax, float* dx);
 
+// An activation and the pooling behind it in one pass, for windows that tile the image (kernel = stride,
+// nothing left over): the same bits as one after the other.
+bool tiles(const Conv2dShape& shape);
+/// y = average of a, a = scale * tanh(x); a (C,IH,IW,16) is kept for backward. Overwrites both.
+void tanh_avg_pool2d_forward(const Conv2dShape& shape, const float* x, float scale, float* y, float* a);
+void tanh_avg_pool2d_backward(const Conv2dShape& shape, const float* a, const float* dy, float scale,
+                              float* dx);
+/// y = max(0, the largest x), which is the largest max(0, x); argmax as above. Overwrites both.
+void relu_max_pool2d_forward(const Conv2dShape& shape, const float* x, float* y, int32_t* argmax);
+void relu_max_pool2d_backward(const Conv2dShape& shape, const float* y, const float* dy,
+                              const int32_t* argmax, float* dx);
+
 // Elementwise over the vectors that hold n images; y may be x, dx may be dy. Same bits as
 // kernels/activation.h.
 void tanh_forward(int64_t n, int64_t elements, const float* x, float scale, float* y);
