@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "unfold/error.h"
+#include "unfold/kernels/resize.h"
 
 namespace unfold {
 namespace {
@@ -61,26 +62,34 @@ struct Tap {
 };
 
 /// One channel, resized in two passes: each source row along x once, then pairs of such rows along y. A block
-/// of columns at a time, so that the rows fit a small array.
+/// of columns at a time, so that the rows fit a small array. The source is the shifted image, 0 where it was
+/// moved away from.
 template <class T>
 void bilinear(const Preprocessing& how, const uint8_t* image, T* out, int64_t shift_y, int64_t shift_x) {
   constexpr int64_t kBlock = 64;
+  using Line = std::array<T, kBlock + 2 + kResizeSlack>;
   const T mean = static_cast<T>(how.mean), std = static_cast<T>(how.std);
+  const bool vectors = std::is_same_v<T, float> && how.out_w >= how.image_w;
   for (int64_t begin = 0; begin < how.out_w; begin += kBlock) {
     const int64_t width = std::min(kBlock, how.out_w - begin);
-    std::array<Tap<T>, kBlock> taps;
+    std::array<int32_t, kBlock> at;  // the left source pixel, counted from the block's first
+    std::array<T, kBlock> w0, w1;
+    const int64_t first = Tap<T>(begin, how.out_w, how.image_w).at[0];
+    int64_t last = first;
     for (int64_t x = 0; x < width; ++x) {
-      Tap<T>& tap = taps[static_cast<size_t>(x)] = Tap<T>(begin + x, how.out_w, how.image_w);
-      for (int i = 0; i < 2; ++i) {
-        tap.at[i] -= shift_x;
-        if (tap.at[i] >= 0 && tap.at[i] < how.image_w) continue;
-        tap.at[i] = 0;  // came in from outside: counts as 0
-        tap.weight[i] = 0;
-      }
+      const Tap<T> tap(begin + x, how.out_w, how.image_w);
+      at[static_cast<size_t>(x)] = static_cast<int32_t>(tap.at[0] - first);
+      w0[static_cast<size_t>(x)] = tap.weight[0];
+      w1[static_cast<size_t>(x)] = tap.weight[1];
+      last = tap.at[0];
     }
     // Source rows resized along x; neighbours have different parity, so both of a pair are kept.
     std::array<std::array<T, kBlock>, 2> rows;
     std::array<int64_t, 2> held{-1, -1};
+    const auto source = [&](const uint8_t* from, int64_t x) {
+      const int64_t column = std::min(x, how.image_w - 1) - shift_x;
+      return column < 0 || column >= how.image_w ? T{0} : kUnit<T>[from[column]];
+    };
     const auto row = [&](int64_t y) -> const std::array<T, kBlock>& {
       const auto slot = static_cast<size_t>(y & 1);
       if (held[slot] == y) return rows[slot];
@@ -90,9 +99,21 @@ void bilinear(const Preprocessing& how, const uint8_t* image, T* out, int64_t sh
         return rows[slot];
       }
       const uint8_t* from = image + (y - shift_y) * how.image_w;
+      if constexpr (std::is_same_v<T, float>) {
+        if (vectors) {
+          Line line{};
+          const int64_t from_x = std::max(first, shift_x);
+          const int64_t to_x = std::min({last + 2, how.image_w, how.image_w + shift_x});
+          for (int64_t x = from_x; x < to_x; ++x)
+            line[static_cast<size_t>(x - first)] = kUnit<T>[from[x - shift_x]];
+          if (last + 1 == how.image_w)
+            line[static_cast<size_t>(last + 1 - first)] = line[static_cast<size_t>(last - first)];
+          resize_row(width, at.data(), w0.data(), w1.data(), line.data(), rows[slot].data());
+          return rows[slot];
+        }
+      }
       for (size_t x = 0; x < static_cast<size_t>(width); ++x) {
-        const Tap<T>& tap = taps[x];
-        rows[slot][x] = tap.weight[0] * kUnit<T>[from[tap.at[0]]] + tap.weight[1] * kUnit<T>[from[tap.at[1]]];
+        rows[slot][x] = w0[x] * source(from, first + at[x]) + w1[x] * source(from, first + at[x] + 1);
       }
       return rows[slot];
     };
@@ -101,8 +122,12 @@ void bilinear(const Preprocessing& how, const uint8_t* image, T* out, int64_t sh
       const auto& above = row(tap.at[0]);
       const auto& below = row(tap.at[1]);
       T* to = out + y * how.out_w + begin;
-      for (size_t x = 0; x < static_cast<size_t>(width); ++x) {
-        to[x] = (tap.weight[0] * above[x] + tap.weight[1] * below[x] - mean) / std;
+      if constexpr (std::is_same_v<T, float>) {
+        blend_rows(width, tap.weight[0], above.data(), tap.weight[1], below.data(), mean, std, to);
+      } else {
+        for (size_t x = 0; x < static_cast<size_t>(width); ++x) {
+          to[x] = (tap.weight[0] * above[x] + tap.weight[1] * below[x] - mean) / std;
+        }
       }
     }
   }
