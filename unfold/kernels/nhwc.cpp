@@ -1,5 +1,6 @@
 #include "unfold/kernels/nhwc.h"
 
+#include "unfold/kernels/nhwc_depthwise.h"
 #include "unfold/kernels/nhwc_gather.h"
 #include "unfold/kernels/nhwc_geometry.h"
 
@@ -10,6 +11,18 @@ using nhwc::Gathering;
 
 int64_t packed_floats(const Gathering& g) {
   return g.tiles() * g.k() * kNhwcTile;
+}
+
+int64_t gather_scratch(const Gathering& g) {
+  return g.depthwise ? nhwc::depthwise_gather_scratch(g) : nhwc::PixelBlock(g, nullptr).floats();
+}
+
+void gather(const nhwc::GatherCall& call) {
+  if (call.g.depthwise) {
+    nhwc::depthwise_gather(call);
+  } else {
+    nhwc::gather(call);
+  }
 }
 
 }  // namespace
@@ -31,21 +44,21 @@ int64_t nhwc_turned_weight_floats(const Conv2dShape& s) {
 }
 
 int64_t nhwc_forward_scratch(const Conv2dShape& s) {
-  return nhwc::PixelBlock(Gathering::forward(s), nullptr).floats();
+  return gather_scratch(Gathering::forward(s));
 }
 
 int64_t nhwc_backward_data_scratch(const Conv2dShape& s) {
-  return nhwc::PixelBlock(Gathering::backward(s), nullptr).floats();
+  return gather_scratch(Gathering::backward(s));
 }
 
 void nhwc_forward(const Conv2dShape& s, const NhwcRange& range, const float* x, const float* packed,
                   const float* b, NhwcEpilogue epilogue, float* y, float* scratch) {
-  nhwc::gather({Gathering::forward(s), range, x, packed, b, epilogue, y, scratch});
+  gather({Gathering::forward(s), range, x, packed, b, epilogue, y, scratch});
 }
 
 void nhwc_backward_data(const Conv2dShape& s, const NhwcRange& range, const float* turned, const float* dy,
                         float* dx, float* scratch) {
-  nhwc::gather({Gathering::backward(s), range, dy, turned, nullptr, NhwcEpilogue::none, dx, scratch});
+  gather({Gathering::backward(s), range, dy, turned, nullptr, NhwcEpilogue::none, dx, scratch});
 }
 
 }  // namespace unfold

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "unfold/kernels/nhwc.h"
+#include "unfold/kernels/nhwc_depthwise.h"
 #include "unfold/kernels/nhwc_groups.h"
 #include "unfold/kernels/simd.h"
 
@@ -43,7 +44,6 @@ struct Tile {
   const Point* points;
   int64_t point_count;
   int64_t x_at;      // the first row's value, from a point's
-  int64_t dy_at;     // the first channel, from a point's
   int64_t dy_panel;  // from one channel tile of dy to the next
   float* dw;
   int64_t dw_panel;
@@ -93,43 +93,6 @@ void wide_tile(const Tile& t) {
   }
 }
 
-/// kChannels channels of a depthwise tile: the rows of kUnits units at once, whose chains wait for each other
-/// less than one alone.
-template <int kChannels, int kUnits>
-void depthwise_tile(const Tile& t, const Unit* units) {
-  using D = hn::CappedTag<float, kChannels>;
-  const D d;
-  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
-  constexpr int kVectors = static_cast<int>(kChannels / kLanes);
-  hn::Vec<D> chain[kUnits][kVectors];
-  const auto add = [&](int u, const Point& point) HWY_ATTR {
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      chain[u][v] = hn::MulAdd(hn::LoadU(d, point.x + t.x_at + v * kLanes),
-                               hn::LoadU(d, point.dy + t.dy_at + v * kLanes), chain[u][v]);
-    }
-  };
-  int64_t common = units[0].point_count;
-#pragma GCC unroll 4
-  for (int u = 0; u < kUnits; ++u) {
-    common = std::min(common, units[u].point_count);
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) chain[u][v] = hn::Zero(d);
-  }
-  for (int64_t p = 0; p < common; ++p) {
-#pragma GCC unroll 4
-    for (int u = 0; u < kUnits; ++u) add(u, units[u].points[p]);
-  }
-#pragma GCC unroll 4
-  for (int u = 0; u < kUnits; ++u) {
-    for (int64_t p = common; p < units[u].point_count; ++p) add(u, units[u].points[p]);
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      finish(d, chain[u][v], t.sum, t.dw + units[u].row * kNhwcTile + v * kLanes);
-    }
-  }
-}
-
 using TileFunction = void (*)(const Tile&);
 using TileFunctions = std::array<TileFunction, kMostRows>;  // by rows - 1
 
@@ -154,33 +117,6 @@ void pack_dy(int64_t pixels, const float* dy, int64_t step, int64_t width, float
     std::copy_n(dy, width, packed);
     std::fill(packed + width, packed + kNhwcTile, 0.0f);
   }
-}
-
-/// db += the sum of `width` channels of dy over the pixels of a group, `step` apart.
-void add_bias(int64_t pixels, const float* dy, int64_t step, int64_t width, float* db) {
-  float chain[kNhwcTile] = {};
-  if (width == kNhwcTile) {
-    const Full d;
-    constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(Full()));
-    for (int64_t v = 0; v < kNhwcTile; v += kLanes) {
-      auto sum = hn::Zero(d);
-      for (int64_t p = 0; p < pixels; ++p) sum = hn::Add(sum, hn::LoadU(d, dy + p * step + v));
-      hn::StoreU(sum, d, chain + v);
-    }
-  } else {
-    for (int64_t p = 0; p < pixels; ++p) {
-      for (int64_t c = 0; c < width; ++c) chain[c] += dy[p * step + c];
-    }
-  }
-  for (int64_t c = 0; c < width; ++c) db[c] += chain[c];
-}
-
-/// All rows of kChannels channels of a depthwise tile.
-template <int kChannels>
-void depthwise_rows(const PixelGroup& group, const Tile& t) {
-  int64_t u = 0;
-  for (; u + 3 <= group.unit_count; u += 3) depthwise_tile<kChannels, 3>(t, group.units + u);
-  for (; u < group.unit_count; ++u) depthwise_tile<kChannels, 1>(t, group.units + u);
 }
 
 /// A unit's rows in tiles of nearly one size: the first row of tile i, for i up to `tiles`.
@@ -241,51 +177,18 @@ void wide_tiles(const nhwc::WeightCall& call, const PixelGroup& group, NhwcSum s
       Tile t{};
       t.dw = call.dw + tile * g.k() * kNhwcTile;
       t.dw_panel = g.k() * kNhwcTile;
-      t.dy_panel = group.most_pixels() * kNhwcTile;
+      t.dy_panel = group.grouping().most_pixels() * kNhwcTile;
       t.sum = sum;
       for (int64_t p = 0; p < panels; ++p) {
         const int64_t channel = at + p * kNhwcTile, width = std::min(kNhwcTile, g.group_out - channel);
         const int64_t out = conv_group * g.group_out + channel;
         float* packed = group.packed + p * t.dy_panel;
         pack_dy(group.pixels, group.dy + out, g.out(), width, packed);
-        if (call.db && first == 0) add_bias(group.pixels, packed, kNhwcTile, width, call.db + out);
+        if (call.db && first == 0) nhwc::add_bias(group.pixels, packed, width, call.db + out);
       }
       wide_rows(group, panels == 1 ? kWide1 : kWide2, tiles, first, last, x_step, t);
       tile += panels;
     }
-  }
-}
-
-/// The depthwise tiles of a call; a ragged one in pieces that exist.
-void depthwise_tiles(const nhwc::WeightCall& call, const PixelGroup& group, NhwcSum sum) {
-  const int64_t channels = call.g.out();
-  for (int64_t tile = call.tile0; tile < call.tile1; ++tile) {
-    const int64_t first = tile * kNhwcTile, width = std::min(kNhwcTile, channels - first);
-    Tile t{};
-    t.dw = call.dw + tile * call.g.k() * kNhwcTile;
-    t.sum = sum;
-    t.x_at = t.dy_at = first;
-    for (int64_t left = width; left > 0;) {
-      const int64_t piece = left >= 16 ? 16 : left >= 8 ? 8 : left >= 4 ? 4 : 1;
-      switch (piece) {
-        case 16:
-          depthwise_rows<16>(group, t);
-          break;
-        case 8:
-          depthwise_rows<8>(group, t);
-          break;
-        case 4:
-          depthwise_rows<4>(group, t);
-          break;
-        default:
-          depthwise_rows<1>(group, t);
-      }
-      left -= piece;
-      t.x_at += piece;
-      t.dy_at += piece;
-      t.dw += piece;
-    }
-    if (call.db) add_bias(group.pixels, group.dy + first, channels, width, call.db + first);
   }
 }
 
@@ -294,17 +197,14 @@ void depthwise_tiles(const nhwc::WeightCall& call, const PixelGroup& group, Nhwc
 void NhwcWeightGradient(const nhwc::WeightCall& call) {
   PixelGroup group(call.shape, call.scratch);
   NhwcSum sum = call.sum;
-  for (int64_t i = call.image0 * group.of_image(); i < call.image1 * group.of_image(); ++i) {
+  for (int64_t i = call.image0 * group.grouping().of_image(); i < call.image1 * group.grouping().of_image();
+       ++i) {
     group.build(i, call.x, call.dy, kMostRows);
-    if (call.g.depthwise) {
-      depthwise_tiles(call, group, sum);
-    } else {
-      for (int64_t tile = call.tile0; tile < call.tile1;) {
-        const int64_t end =
-            std::min(call.tile1, nhwc::divide_up(tile + 1, call.g.group_tiles()) * call.g.group_tiles());
-        wide_tiles(call, group, sum, tile, end);
-        tile = end;
-      }
+    for (int64_t tile = call.tile0; tile < call.tile1;) {
+      const int64_t end =
+          std::min(call.tile1, nhwc::divide_up(tile + 1, call.g.group_tiles()) * call.g.group_tiles());
+      wide_tiles(call, group, sum, tile, end);
+      tile = end;
     }
     sum = NhwcSum::add;
   }
@@ -324,14 +224,19 @@ HWY_EXPORT(NhwcWeightGradient);
 HWY_EXPORT(NhwcWeightGradientTarget);
 
 int64_t nhwc_backward_weights_scratch(const Conv2dShape& s) {
-  return nhwc::PixelGroup(s, nullptr).floats();
+  return nhwc::depthwise(s) ? nhwc::depthwise_weights_scratch(s) : nhwc::PixelGroup(s, nullptr).floats();
 }
 
 void nhwc_backward_weights(const Conv2dShape& s, int64_t image0, int64_t image1, int64_t tile0, int64_t tile1,
                            const float* x, const float* dy, NhwcSum sum, float* dw_tiles, float* db,
                            float* scratch) {
-  HWY_DYNAMIC_DISPATCH(NhwcWeightGradient)
-  ({s, nhwc::Gathering::forward(s), image0, image1, tile0, tile1, x, dy, sum, dw_tiles, db, scratch});
+  const nhwc::WeightCall call{
+      s, nhwc::Gathering::forward(s), image0, image1, tile0, tile1, x, dy, sum, dw_tiles, db, scratch};
+  if (nhwc::depthwise(s)) {
+    nhwc::depthwise_weights(call);
+  } else {
+    HWY_DYNAMIC_DISPATCH(NhwcWeightGradient)(call);
+  }
 }
 
 const char* nhwc_backward_weights_target() {

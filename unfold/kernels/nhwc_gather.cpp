@@ -54,10 +54,10 @@ struct Tile {
 };
 
 /// Accumulators from `start` or `to`.
-template <class D, int kPixels, int kVectors>
-HWY_INLINE void load(const Tile& t, hn::Vec<D> (&sum)[kPixels][kVectors]) {
-  const D d;
-  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+template <int kPixels, int kVectors>
+HWY_INLINE void load(const Tile& t, hn::Vec<Full> (&sum)[kPixels][kVectors]) {
+  const Full d;
+  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(Full()));
 #pragma GCC unroll 16
   for (int p = 0; p < kPixels; ++p) {
 #pragma GCC unroll 16
@@ -67,10 +67,10 @@ HWY_INLINE void load(const Tile& t, hn::Vec<D> (&sum)[kPixels][kVectors]) {
   }
 }
 
-template <class D, int kPixels, int kVectors>
-HWY_INLINE void store(const Tile& t, const hn::Vec<D> (&sum)[kPixels][kVectors]) {
-  const D d;
-  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+template <int kPixels, int kVectors>
+HWY_INLINE void store(const Tile& t, const hn::Vec<Full> (&sum)[kPixels][kVectors]) {
+  const Full d;
+  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(Full()));
   float* to[kPixels];  // vectors may alias anything: the compiler would read them again after every store
 #pragma GCC unroll 16
   for (int p = 0; p < kPixels; ++p) to[p] = t.to[p] + t.to_at;
@@ -100,7 +100,7 @@ void wide_tile(const Tile& t) {
   constexpr int kPanelVectors = static_cast<int>(kNhwcTile / kLanes);
   constexpr int kVectors = kPanelVectors * kTilePanels;
   hn::Vec<Full> sum[kPixels][kVectors];
-  load<Full, kPixels, kVectors>(t, sum);
+  load<kPixels, kVectors>(t, sum);
   const float* from[kPixels];
 #pragma GCC unroll 16
   for (int p = 0; p < kPixels; ++p) from[p] = t.from[p] + t.from_at;
@@ -121,34 +121,7 @@ void wide_tile(const Tile& t) {
       }
     }
   }
-  store<Full, kPixels, kVectors>(t, sum);
-}
-
-/// Depthwise: channels of the source meet weights of their own. kChannels of a tile, runs of one value.
-template <int kPixels, int kChannels>
-void depthwise_tile(const Tile& t) {
-  using D = hn::CappedTag<float, kChannels>;
-  const D d;
-  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
-  constexpr int kVectors = static_cast<int>(kChannels / kLanes);
-  hn::Vec<D> sum[kPixels][kVectors];
-  load<D, kPixels, kVectors>(t, sum);
-  const float* from[kPixels];
-#pragma GCC unroll 16
-  for (int p = 0; p < kPixels; ++p) from[p] = t.from[p] + t.from_at;
-  for (const Run* run = t.runs; run != t.runs + t.run_count; ++run) {
-    const float* w = t.w + run->w * kNhwcTile;
-    const int64_t at = run->source;
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      const auto wv = hn::LoadU(d, w + v * kLanes);
-#pragma GCC unroll 16
-      for (int p = 0; p < kPixels; ++p) {
-        sum[p][v] = hn::MulAdd(hn::LoadU(d, from[p] + at + v * kLanes), wv, sum[p][v]);
-      }
-    }
-  }
-  store<D, kPixels, kVectors>(t, sum);
+  store<kPixels, kVectors>(t, sum);
 }
 
 using TileFunction = void (*)(const Tile&);
@@ -158,14 +131,8 @@ template <int kTilePanels, size_t... kIndex>
 constexpr TileFunctions wide(std::index_sequence<kIndex...>) {
   return {&wide_tile<static_cast<int>(kIndex) + 1, kTilePanels>...};
 }
-template <int kChannels, size_t... kIndex>
-constexpr TileFunctions depthwise(std::index_sequence<kIndex...>) {
-  return {&depthwise_tile<static_cast<int>(kIndex) + 1, kChannels>...};
-}
 using Pixels = std::make_index_sequence<kMostPixels>;
 constexpr TileFunctions kWide1 = wide<1>(Pixels()), kWide2 = wide<kPanels>(Pixels());
-constexpr TileFunctions kDepthwise16 = depthwise<16>(Pixels()), kDepthwise8 = depthwise<8>(Pixels()),
-                        kDepthwise4 = depthwise<4>(Pixels()), kDepthwise1 = depthwise<1>(Pixels());
 
 /// The weights of the next block of k, fetched while this one is computed: some rows with every tile.
 struct Ahead {
@@ -184,7 +151,7 @@ struct Ahead {
 
 /// All pixels of a class, in tiles of nearly one size.
 void class_tiles(const TileFunctions& functions, const PixelBlock& block, const PixelClass& c, Ahead& ahead,
-                 Tile t) {
+                 Tile& t) {
   const int64_t pixels = c.pixel1 - c.pixel0, tiles = nhwc::divide_up(pixels, kMostPixels);
   const int64_t small = pixels / tiles, larger = pixels % tiles;
   int64_t pixel = c.pixel0;
@@ -217,37 +184,17 @@ void ragged_class_tiles(const PixelBlock& block, const PixelClass& c, int64_t wi
   }
 }
 
-/// The channels of one depthwise tile, in pieces that exist.
-void depthwise_class_tiles(const PixelBlock& block, const PixelClass& c, int64_t width, Tile t) {
-  while (width > 0) {
-    const bool full = width >= 16, half = width >= 8, quarter = width >= 4;
-    const int64_t channels = full ? 16 : half ? 8 : quarter ? 4 : 1;
-    const TileFunctions& functions = full      ? kDepthwise16
-                                     : half    ? kDepthwise8
-                                     : quarter ? kDepthwise4
-                                               : kDepthwise1;
-    Ahead nothing;
-    class_tiles(functions, block, c, nothing, t);
-    width -= channels;
-    t.w += channels;
-    t.from_at += channels;
-    t.to_at += channels;
-    t.start += channels;
-  }
-}
-
 /// One or more channel tiles of all pixels of a block: blocks of k outside, so that their weights stay in the
 /// first-level cache while the pixels pass.
 void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_t tile, int64_t panels) {
   const nhwc::Gathering& g = call.g;
   const int64_t of_group = g.group_tiles(), k = g.k();
   const int64_t group = tile / of_group, first = tile % of_group * kNhwcTile;
-  const int64_t channels = g.depthwise ? g.out() : g.group_out;
-  const int64_t width = std::min(panels * kNhwcTile, channels - first);
+  const int64_t width = std::min(panels * kNhwcTile, g.group_out - first);
   Tile t{};
   t.w = call.packed + tile * k * kNhwcTile;
   t.w_panel = k * kNhwcTile;
-  t.from_at = g.depthwise ? first : group * g.group_in;
+  t.from_at = group * g.group_in;
   t.to_at = group * g.group_out + first;
   HWY_ALIGN float start[kPanels * kNhwcTile] = {};
   if (call.bias) std::copy_n(call.bias + t.to_at, width, start);
@@ -273,9 +220,7 @@ void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_
       t.runs = run0;
       t.run_count = run1 - run0;
       if (t.run_count == 0 && !t.start && !t.relu) continue;
-      if (g.depthwise) {
-        depthwise_class_tiles(block, c, width, t);
-      } else if (width % kNhwcTile) {
+      if (width % kNhwcTile) {
         ragged_class_tiles(block, c, width, t);
       } else {
         class_tiles(panels == 1 ? kWide1 : kWide2, block, c, ahead, t);
@@ -293,7 +238,7 @@ void NhwcGather(const nhwc::GatherCall& call) {
   for (int64_t row = range.row0; row < range.row1; row += block.rows()) {
     block.build(row, std::min(range.row1, row + block.rows()), call.source, call.out);
     for (int64_t tile = range.tile0; tile < range.tile1;) {
-      const int64_t full_in_group = g.depthwise ? 1 : g.group_out / kNhwcTile - tile % g.group_tiles();
+      const int64_t full_in_group = g.group_out / kNhwcTile - tile % g.group_tiles();
       const int64_t panels =
           std::min({range.tile1 - tile, full_in_group, int64_t{kPanels}}) == kPanels ? kPanels : 1;
       channel_tiles(call, block, tile, panels);

@@ -58,6 +58,16 @@ Taps Axis::at(int64_t position) const {
   return {first, count, source};
 }
 
+Phase Axis::phase(int64_t index) const {
+  const int64_t start = index * scale_ + shift_;
+  int64_t first = 0;
+  while (first < std::min(taps, tap_step) && (start + first * rise_) % divisor_ != 0) ++first;
+  const int64_t count = first < std::min(taps, tap_step) ? divide_up(taps - first, tap_step) : 0;
+  const int64_t outs = index < outputs ? divide_up(outputs - index, divisor_) : 0;
+  return {index,  divisor_,   outs, first, tap_step, count, (start + first * rise_) / divisor_,
+          scale_, source_step};
+}
+
 int64_t Axis::classes() const {
   int64_t count = 0;
   for (int64_t p = 0; p < outputs; ++p) {
@@ -101,7 +111,7 @@ PixelBlock::PixelBlock(const Gathering& g, float* scratch) : g_(g) {
   const int64_t row_floats = std::max<int64_t>(1, g.h.sources * g.w.sources * g.in() / g.h.outputs);
   rows_ = std::max<int64_t>(1, std::min(kSourceFloats / row_floats, kBlockPixels / g.w.outputs));
   const int64_t k = g.k();
-  k_block_ = g.depthwise ? k : divide_up(k, divide_up(k, kBlockK));
+  k_block_ = divide_up(k, divide_up(k, kBlockK));
 
   const int64_t column_classes = g.w.classes();
   const int64_t most = std::min(rows_, g.h.classes()) * column_classes;

@@ -40,6 +40,14 @@ struct Taps {
   bool same(const Taps& other) const { return first == other.first && count == other.count; }
 };
 
+/// Outputs out0 + i*out_step of an axis, i < outs, and the taps tap0 + j*tap_step, j < taps, that they all
+/// meet: output i's tap j reads source0 + i*source_step + j*source_of_tap, inside the source or beside it.
+struct Phase {
+  int64_t out0, out_step, outs;
+  int64_t tap0, tap_step, taps;
+  int64_t source0, source_step, source_of_tap;
+};
+
 /// One axis of a convolution as seen from what is computed: from y looking at x, or from dx looking at dy
 /// (then taps are counted in the turned kernel, so that a later tap reads a later source).
 struct Axis {
@@ -52,6 +60,8 @@ struct Axis {
                        int64_t dilation);
   Taps at(int64_t position) const;
   int64_t classes() const;  ///< different sets of taps among all positions
+  int64_t phases() const { return divisor_; }
+  Phase phase(int64_t index) const;  ///< some phases may have no taps, or no outputs
 
  private:
   // Tap t at position p reads (p*scale + t*rise + shift) / divisor, where that is whole and inside.

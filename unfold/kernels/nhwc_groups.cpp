@@ -35,28 +35,47 @@ int64_t number_places(int64_t outputs, int64_t stride, int64_t kernel, int64_t d
 
 }  // namespace
 
-PixelGroup::PixelGroup(const Conv2dShape& s, float* scratch) : s_(s) {
+Grouping::Grouping(const Conv2dShape& s)
+    : oh(s.oh),
+      ow(s.ow),
+      rows(std::clamp<int64_t>(kNhwcGroupPixels / s.ow, 1, s.oh)),
+      columns(divide_up(s.ow, divide_up(s.ow, kNhwcGroupPixels))) {}
+
+Grouping::Part Grouping::part(int64_t index) const {
+  const int64_t of_row = divide_up(ow, columns);
+  const int64_t row = index / of_row * rows, column = index % of_row * columns;
+  return {row, std::min(oh, row + rows), column, std::min(ow, column + columns)};
+}
+
+void add_bias(int64_t pixels, const float* dy, int64_t width, float* db) {
+  float chain[kNhwcTile] = {};
+  for (int64_t p = 0; p < pixels; ++p) {
+    for (int64_t c = 0; c < kNhwcTile; ++c) chain[c] += dy[p * kNhwcTile + c];
+  }
+  for (int64_t c = 0; c < width; ++c) db[c] += chain[c];
+}
+
+PixelGroup::PixelGroup(const Conv2dShape& s, float* scratch) : s_(s), grouping_(s) {
   const Window2d& k = s.window;
-  folds_ = k.groups == 1 && s.ic < kFoldBelow && k.kernel_w > 1 && k.dilation_w == 1 && !depthwise(s);
-  rows_ = std::clamp<int64_t>(kNhwcGroupPixels / s.ow, 1, s.oh);
-  columns_ = divide_up(s.ow, divide_up(s.ow, kNhwcGroupPixels));
+  folds_ = k.groups == 1 && s.ic < kFoldBelow && k.kernel_w > 1 && k.dilation_w == 1;
+  const int64_t rows = grouping_.rows, columns = grouping_.columns, most_pixels = grouping_.most_pixels();
   const int64_t most_units = folds_ ? k.kernel_h : k.taps();
   Carver carver(scratch);
-  packed = carver.take<float>(depthwise(s) ? 0 : most_pixels() * kNhwcTile * kMostPanels);
+  packed = carver.take<float>(most_pixels * kNhwcTile * kMostPanels);
   units = carver.take<Unit>(most_units);
-  points_ = carver.take<Point>(most_units * most_pixels());
+  points_ = carver.take<Point>(most_units * most_pixels);
   if (folds_) {
-    copy_width_ = (columns_ - 1) * k.stride_w + k.kernel_w;
-    const int64_t copy_rows = (rows_ - 1) * k.stride_h + (k.kernel_h - 1) * k.dilation_h + 1;
+    copy_width_ = (columns - 1) * k.stride_w + k.kernel_w;
+    const int64_t copy_rows = (rows - 1) * k.stride_h + (k.kernel_h - 1) * k.dilation_h + 1;
     copy_ = carver.take<float>(copy_rows * copy_width_ * s.ic);
   }
-  if (!folds_ && !depthwise(s)) {
-    places_h_ = span(rows_, k.stride_h, k.kernel_h, k.dilation_h);
-    places_w_ = span(columns_, k.stride_w, k.kernel_w, k.dilation_w);
+  if (!folds_) {
+    places_h_ = span(rows, k.stride_h, k.kernel_h, k.dilation_h);
+    places_w_ = span(columns, k.stride_w, k.kernel_w, k.dilation_w);
     row_places_ = carver.take<int64_t>(places_h_);
     column_places_ = carver.take<int64_t>(places_w_);
-    const int64_t most = std::min(std::min(places_h_, rows_ * k.kernel_h), s.ih) *
-                         std::min(std::min(places_w_, columns_ * k.kernel_w), s.iw);
+    const int64_t most = std::min(std::min(places_h_, rows * k.kernel_h), s.ih) *
+                         std::min(std::min(places_w_, columns * k.kernel_w), s.iw);
     sources = carver.take<const float*>(most);
     gathered_floats_ = std::max(kGatheredFloats, most * kMostStep);
     gathered = carver.take<float>(gathered_floats_);
@@ -64,19 +83,9 @@ PixelGroup::PixelGroup(const Conv2dShape& s, float* scratch) : s_(s) {
   floats_ = carver.floats();
 }
 
-int64_t PixelGroup::of_image() const {
-  return divide_up(s_.oh, rows_) * divide_up(s_.ow, columns_);
-}
-
-PixelGroup::Part PixelGroup::part(int64_t index) const {
-  const int64_t of_row = divide_up(s_.ow, columns_);
-  const int64_t row = index / of_row * rows_, column = index % of_row * columns_;
-  return {row, std::min(s_.oh, row + rows_), column, std::min(s_.ow, column + columns_)};
-}
-
 void PixelGroup::build(int64_t index, const float* x, const float* all_dy, int64_t gathered_step) {
-  const int64_t image = index / of_image();
-  const Part p = part(index % of_image());
+  const int64_t image = index / grouping_.of_image();
+  const Part p = grouping_.part(index % grouping_.of_image());
   // Whole rows, or a part of one: the pixels of a group are neighbours.
   dy = all_dy + image * s_.y_image() + (p.row0 * s_.ow + p.column0) * s_.oc;
   pixels = (p.row1 - p.row0) * (p.column1 - p.column0);
@@ -84,8 +93,8 @@ void PixelGroup::build(int64_t index, const float* x, const float* all_dy, int64
   if (folds_) {
     add_row_units(p, x + image * s_.x_image());
   } else {
-    if (sources) add_sources(p, x + image * s_.x_image());
-    add_tap_units(p, x + image * s_.x_image(), gathered_step);
+    add_sources(p, x + image * s_.x_image());
+    add_tap_units(p, gathered_step);
   }
 }
 
@@ -105,9 +114,8 @@ void PixelGroup::add_sources(const Part& p, const float* x) {
   }
 }
 
-void PixelGroup::add_tap_units(const Part& p, const float* x, int64_t gathered_step) {
+void PixelGroup::add_tap_units(const Part& p, int64_t gathered_step) {
   const Window2d& k = s_.window;
-  const bool direct = depthwise(s_);  // dy is read where it is
   const int64_t columns = p.column1 - p.column0;
   Point* point = points_;
   for (int64_t kh = 0; kh < k.kernel_h; ++kh) {
@@ -121,14 +129,10 @@ void PixelGroup::add_tap_units(const Part& p, const float* x, int64_t gathered_s
         for (int64_t ow = p.column0; ow < p.column1; ++ow) {
           const int64_t iw = ow * k.stride_w - k.pad_left + kw * k.dilation_w;
           if (iw < 0 || iw >= s_.iw) continue;
-          if (direct) {
-            *point++ = {x + (ih * s_.iw + iw) * s_.ic, dy + (first + ow) * s_.oc};
-          } else {
-            const int64_t row = row_places_[(oh - p.row0) * k.stride_h + kh * k.dilation_h];
-            const int64_t column = column_places_[(ow - p.column0) * k.stride_w + kw * k.dilation_w];
-            *point++ = {gathered + (row * source_columns_ + column) * gathered_step,
-                        packed + (first + ow) * kNhwcTile};
-          }
+          const int64_t row = row_places_[(oh - p.row0) * k.stride_h + kh * k.dilation_h];
+          const int64_t column = column_places_[(ow - p.column0) * k.stride_w + kw * k.dilation_w];
+          *point++ = {gathered + (row * source_columns_ + column) * gathered_step,
+                      packed + (first + ow) * kNhwcTile};
         }
       }
       unit.point_count = point - unit.points;

@@ -33,12 +33,28 @@ struct WeightCall {
   float *dw, *db, *scratch;
 };
 
+/// The output pixels of an image in groups: whole rows, or a part of one long row.
+struct Grouping {
+  struct Part {
+    int64_t row0, row1, column0, column1;
+  };
+
+  explicit Grouping(const Conv2dShape& s);
+  int64_t of_image() const { return divide_up(oh, rows) * divide_up(ow, columns); }  ///< groups of one image
+  Part part(int64_t index) const;
+  int64_t most_pixels() const { return rows * columns; }
+
+  int64_t oh, ow, rows, columns;
+};
+
+/// db += the sum of each of `width` channels of dy, [pixel][16].
+void add_bias(int64_t pixels, const float* dy, int64_t width, float* db);
+
 /// A group of output pixels: some rows of one image, or a part of one long row. Lives in scratch.
 class PixelGroup {
  public:
   PixelGroup(const Conv2dShape& s, float* scratch);
-  int64_t of_image() const;  ///< groups of one image
-  int64_t most_pixels() const { return rows_ * columns_; }
+  const Grouping& grouping() const { return grouping_; }
   int64_t floats() const { return floats_; }  ///< of scratch
   /// Group `index` of all images; x, dy are those of all images. Gathered pixels will lie `gathered_step`
   /// apart.
@@ -58,18 +74,14 @@ class PixelGroup {
   int64_t gathered_floats() const { return gathered_floats_; }
 
  private:
-  /// Output rows and columns of a group.
-  struct Part {
-    int64_t row0, row1, column0, column1;
-  };
-  Part part(int64_t index) const;
+  using Part = Grouping::Part;
   void add_sources(const Part& part, const float* x);
-  void add_tap_units(const Part& part, const float* x, int64_t gathered_step);
+  void add_tap_units(const Part& part, int64_t gathered_step);
   void add_row_units(const Part& part, const float* x);
 
   Conv2dShape s_;
-  bool folds_ = false;  ///< units are rows of taps, on a copy of x with the padding at its sides
-  int64_t rows_ = 1, columns_ = 1;
+  Grouping grouping_;
+  bool folds_ = false;      ///< units are rows of taps, on a copy of x with the padding at its sides
   int64_t copy_width_ = 0;  ///< pixels of a row of the copy
   Point* points_ = nullptr;
   float* copy_ = nullptr;
