@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <fstream>
@@ -81,17 +80,22 @@ FlushDenormals::~FlushDenormals() = default;
 #endif
 
 struct ThreadPool::State {
-  // One run at a time: `round` counts them, `next` hands out indices, `busy` counts the workers still in the
-  // round.
-  std::atomic<uint64_t> round{0};
-  std::atomic<int64_t> next{0};
-  std::atomic<int> busy{0};
+  /// Where one worker waits for its next round: a cache line of its own, so that waking one disturbs no
+  /// other.
+  struct alignas(64) Ticket {
+    std::atomic<uint32_t> round{0};
+  };
+
+  // One run at a time: `next` hands out indices, `busy` counts the workers still in the round.
+  alignas(64) std::atomic<int64_t> next{0};
+  alignas(64) std::atomic<int> busy{0};
   std::atomic<bool> stop{false};
   int64_t tasks = 0;
   const FunctionRef<void(int64_t, int)>* task = nullptr;
+  int spins = 0;  ///< looks at a counter before a thread gives its CPU away
   std::mutex mutex;
-  std::condition_variable wake;
   std::exception_ptr failure;
+  std::vector<Ticket> tickets;  // by worker; the caller's, 0, is not used
   std::vector<std::thread> workers;
 
   void work(int worker) {
@@ -106,21 +110,27 @@ struct ThreadPool::State {
     }
   }
 
+  void wake(int worker) {
+    Ticket& ticket = tickets[static_cast<size_t>(worker)];
+    ticket.round.fetch_add(1);
+    ticket.round.notify_one();
+  }
+
   /// Waits for a round after `seen`: spins for some microseconds, since a training step follows at once, then
   /// sleeps.
-  uint64_t await(uint64_t seen) {
-    for (int spin = 0; spin < 4000; ++spin) {
-      if (round.load() != seen || stop.load()) return round.load();
+  uint32_t await(int worker, uint32_t seen) {
+    std::atomic<uint32_t>& round = tickets[static_cast<size_t>(worker)].round;
+    for (int spin = 0; spin < spins; ++spin) {
+      if (round.load() != seen) return round.load();
       pause();
     }
-    std::unique_lock lock(mutex);
-    wake.wait(lock, [&] { return round.load() != seen || stop.load(); });
+    round.wait(seen);
     return round.load();
   }
 
   void live(int worker) {
-    for (uint64_t seen = 0;;) {
-      seen = await(seen);
+    for (uint32_t seen = 0;;) {
+      seen = await(worker, seen);
       if (stop.load()) return;
       work(worker);
       busy.fetch_sub(1);
@@ -134,17 +144,17 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
         .wanted("1 to 1024")
         .got(std::to_string(threads));
   }
+  // A thread that spins where there are more threads than CPUs takes the CPU from one that has work.
+  state_->spins = threads <= default_threads() ? 4000 : 0;
+  state_->tickets = std::vector<State::Ticket>(static_cast<size_t>(threads));
   for (int worker = 1; worker < threads; ++worker) {
     state_->workers.emplace_back([state = state_.get(), worker] { state->live(worker); });
   }
 }
 
 ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->stop = true;
-  }
-  state_->wake.notify_all();
+  state_->stop = true;
+  for (int worker = 1; worker < threads(); ++worker) state_->wake(worker);
   for (std::thread& worker : state_->workers) worker.join();
 }
 
@@ -154,29 +164,22 @@ int ThreadPool::threads() const {
 
 void ThreadPool::run(int64_t tasks, FunctionRef<void(int64_t, int)> task) {
   State& s = *state_;
-  if (!s.workers.empty() && tasks > 1) {
-    {
-      const std::lock_guard lock(s.mutex);
-      s.tasks = tasks;
-      s.task = &task;
-      s.next = 0;
-      s.busy = static_cast<int>(s.workers.size());
-      s.round.fetch_add(1);
+  s.tasks = tasks;
+  s.task = &task;
+  s.next = 0;
+  // The caller takes a task too: no more workers are woken than there are others.
+  const int helpers = static_cast<int>(std::min<int64_t>(threads() - 1, tasks - 1));
+  if (helpers > 0) {
+    s.busy = helpers;
+    for (int worker = 1; worker <= helpers; ++worker) s.wake(worker);
+  }
+  s.work(0);
+  for (int spin = 0; helpers > 0 && s.busy.load() != 0; ++spin) {
+    if (spin < s.spins) {
+      pause();
+    } else {
+      std::this_thread::yield();  // more threads than CPUs: let them have ours
     }
-    s.wake.notify_all();
-    s.work(0);
-    for (int spin = 0; s.busy.load() != 0; ++spin) {
-      if (spin < 4000) {
-        pause();
-      } else {
-        std::this_thread::yield();  // more threads than CPUs: let them have ours
-      }
-    }
-  } else {
-    s.tasks = tasks;
-    s.task = &task;
-    s.next = 0;
-    s.work(0);
   }
   if (s.failure) std::rethrow_exception(std::exchange(s.failure, nullptr));
 }
