@@ -67,6 +67,8 @@ def main():
     data = options.data
     with tempfile.TemporaryDirectory() as work:
         contenders = {
+            "unfold fast, 2 threads": lambda: unfold(options.program, data, "fast", 2, work),
+            "unfold fast, 1 thread": lambda: unfold(options.program, data, "fast", 1, work),
             "unfold im2col, 2 threads": lambda: unfold(options.program, data, "im2col", 2, work),
             "unfold im2col, 1 thread": lambda: unfold(options.program, data, "im2col", 1, work),
             "unfold naive, 2 threads": lambda: unfold(options.program, data, "naive", 2, work),
