@@ -2,25 +2,26 @@
 //
 // Activations are NHWC, x[n][ih][iw][ic]: a patch's row of KW pixels is one contiguous run of KW*IC values,
 // so the virtual patch matrix is a list of pixel pointers and no column is ever formed. Every output lies in
-// a register tile of some pixels x 16 channels; all pixels of a tile meet the same taps, so that padding is
-// never read and never multiplied.
+// a register tile of some pixels x 16 channels, and all pixels of a tile meet the same taps: padding is
+// neither read nor multiplied.
 //
 // Order of the sums, the same for every vector width, tile, range and batch:
-//   y   one chain of fused multiply-adds per element, from the bias over kh, kw, ic in rising order; taps in
-//   the
-//       padding are left out.
+//   y   one chain of fused multiply-adds per element, from the bias over kh, kw, ic in rising order.
 //   dx  one chain per element, from 0 over kh and kw in falling, oc in rising order.
-//   dw  the output pixels of an image are cut into groups (kNhwcGroupPixels), by the geometry without N. Each
-//       group is one chain from 0 over its pixels, row by row; the groups' sums are added in order, images in
-//       order. db likewise.
+//   dw  the output pixels of an image are cut into groups by the geometry without N: as few groups of whole
+//       rows as hold at most kNhwcGroupPixels, all but the last of the same height; a longer row is cut
+//       alike. Each group is one chain from 0 over its pixels, row by row, and the groups' sums are added in
+//       order, images in order. db likewise, with additions.
+// Taps in the padding are left out or, where that is quicker (depthwise, dw of few input channels),
+// multiplied by 0: the same value, but for the sign of a zero.
 //
 // Weights are packed by explicit functions into tiles of 16 output channels, [tile][k][16], the missing
 // channels of a ragged tile zero; dw is computed in the same layout. A convolution of G groups has the tiles
 // of each group one behind the other; where every group has one channel in and one out (depthwise), a tile is
 // 16 channels.
 //
-// Below Conv2dShape has all sizes; s.n counts only as the number of images that a range may reach. Scratch is
-// 64-byte aligned and overwritten.
+// Below Conv2dShape has all sizes; s.n counts only as the number of images that a range may reach. Scratch,
+// packed weights and dw in tiles are 64-byte aligned; scratch is overwritten.
 #pragma once
 
 #include "unfold/shape.h"
@@ -29,8 +30,9 @@ namespace unfold {
 
 inline constexpr int64_t kNhwcTile = 16;  ///< channels of a tile: one cache line
 
-/// Most pixels of one chain of dw. Short, as the error of a chain grows with its length.
-inline constexpr int64_t kNhwcGroupPixels = 256;
+/// Most pixels of one chain of dw: a 14 x 14 image and a little more. Short, as the error of a chain grows
+/// with its length and 16 channels of dy, once copied, stay in the first-level cache.
+inline constexpr int64_t kNhwcGroupPixels = 208;
 
 /// The part of a result that one call computes: rows [row0, row1) of all images together (row r is row r % H
 /// of image r / H, H = OH for y, IH for dx), channel tiles [tile0, tile1).

@@ -38,7 +38,7 @@ int64_t number_places(int64_t outputs, int64_t stride, int64_t kernel, int64_t d
 Grouping::Grouping(const Conv2dShape& s)
     : oh(s.oh),
       ow(s.ow),
-      rows(std::clamp<int64_t>(kNhwcGroupPixels / s.ow, 1, s.oh)),
+      rows(divide_up(s.oh, divide_up(s.oh, std::clamp<int64_t>(kNhwcGroupPixels / s.ow, 1, s.oh)))),
       columns(divide_up(s.ow, divide_up(s.ow, kNhwcGroupPixels))) {}
 
 Grouping::Part Grouping::part(int64_t index) const {
