@@ -34,7 +34,7 @@ void on_signal(int signal) {
 struct TrainFlags {
   std::string model = "lenet5", data, out, resume, progress = "auto", optimizer, schedule;
   std::optional<int64_t> epochs, batch_size, shift;
-  std::optional<double> lr, momentum, weight_decay, val_split;
+  std::optional<double> lr, momentum, weight_decay, val_split, target_acc, max_time;
   uint64_t seed = 0;
   int64_t patience = 0, save_every = 0;
   bool force = false, json = false;
@@ -104,7 +104,14 @@ class TrainingRun {
  private:
   int run_epochs() {
     const int64_t epochs = trainer_->recipe().epochs;
-    while (trainer_->position().epoch < epochs && !out_of_patience()) {
+    const Clock::time_point start = Clock::now();
+    double epoch_seconds = 0;
+    // No epoch is begun that would end after --max-time if it takes as long as the one before.
+    const auto in_time = [&] {
+      return !o_.max_time || epoch_seconds == 0 || seconds_since(start) + epoch_seconds <= *o_.max_time;
+    };
+    while (trainer_->position().epoch < epochs && !out_of_patience() && !target_met() && in_time()) {
+      const Clock::time_point epoch_start = Clock::now();
       while (!trainer_->epoch_done()) {
         trainer_->step();
         show();
@@ -115,12 +122,31 @@ class TrainingRun {
         if (due && !trainer_->epoch_done()) save();
       }
       finish_epoch();
+      epoch_seconds = seconds_since(epoch_start);
       if (stop_signal) return interrupted();
     }
-    if (trainer_->position().epoch < epochs) {
-      say("stopped: no better validation for " + std::to_string(state_.patience) + " epochs");
+    if (target_met()) {
+      say("stopped: the validation accuracy that was asked for is reached");
+    } else if (trainer_->position().epoch < epochs) {
+      say(out_of_patience()
+              ? "stopped: no better validation for " + std::to_string(state_.patience) + " epochs"
+              : "stopped: another epoch would pass --max-time");
     }
-    return report();
+    const int code = report();
+    if (o_.target_acc && !target_met()) {
+      const double best =
+          state_.rows.empty() ? 0 : state_.rows[static_cast<size_t>(state_.best_epoch - 1)].val_acc;
+      throw Error(ErrorKind::goal, "the validation accuracy that was asked for was not reached")
+          .wanted(std::to_string(*o_.target_acc))
+          .got(std::to_string(best))
+          .hint("the run is saved; go on with: unfold train --resume " + folder_->path().string() +
+                " --epochs N");
+    }
+    return code;
+  }
+
+  bool target_met() const {
+    return o_.target_acc && !state_.rows.empty() && state_.rows.back().val_acc >= *o_.target_acc;
   }
 
   static ProgressMode mode(const TrainFlags& o, const Global& global) {
@@ -192,6 +218,9 @@ class TrainingRun {
   void start(const Recipe& recipe) {
     pool_ = std::make_unique<ThreadPool>(o_.machine.resolved_threads());
     trainer_ = std::make_unique<Trainer>(model_, data_.train, recipe, *pool_);
+    if (o_.target_acc && trainer_->val_images() == 0) {
+      throw Error(ErrorKind::usage, "--target-acc needs validation images").hint("leave out --val-split 0");
+    }
     const Recipe& r = trainer_->recipe();
     say(model_.name + ": " + std::to_string(model_.parameters.table().count()) + " parameters; " +
         model_.trained_on + ": " + std::to_string(trainer_->train_images()) + " training, " +
@@ -347,6 +376,11 @@ void add_train(CLI::App& app, Global& global) {
   c->add_option("--patience", o->patience,
                 "Stop after this many epochs without a better validation; 0: never")
       ->check(CLI::NonNegativeNumber);
+  c->add_option("--target-acc", o->target_acc,
+                "Stop once the validation accuracy, 0 to 1, is reached; exit code 6 if it never is")
+      ->check(CLI::Range(0.0, 1.0));
+  c->add_option("--max-time", o->max_time, "Seconds; begin no epoch that would end later")
+      ->check(CLI::NonNegativeNumber);
   c->add_option("--out", o->out, "Run folder; default runs/MODEL-N");
   c->add_flag("--force", o->force, "Replace the run in a folder that is not empty");
   c->add_option("--save-every", o->save_every,
@@ -356,7 +390,8 @@ void add_train(CLI::App& app, Global& global) {
       "--resume", o->resume, "Go on with the run in this folder, to the same bits; its settings are kept");
   for (CLI::Option* option : c->get_options()) {  // what would be ignored is refused
     const std::string name = option->get_name();
-    if (option != resume && name != "--help" && name != "--epochs" && name != "--threads")
+    if (option != resume && name != "--help" && name != "--epochs" && name != "--threads" &&
+        name != "--target-acc" && name != "--max-time")
       resume->excludes(option);
   }
   c->add_option("--progress", o->progress, "auto, bar, plain or none");

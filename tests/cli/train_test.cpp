@@ -331,3 +331,32 @@ TEST_CASE("unknown names are usage errors with the nearest that exists, and leav
     CHECK(!fs::exists(out));
   }
 }
+
+TEST_CASE(
+    "--target-acc stops when it is reached, and is exit code 6 when it is not; --max-time begins no epoch "
+    "too many") {
+  const TemporaryFolder folder;
+  const auto train = [&](const std::string& name, std::vector<std::string> more) {
+    more.insert(more.begin(),
+                {"train", "--data", trained().data, "--out", (folder.path() / name).string(), "--json"});
+    return unfold_program(more);
+  };
+  const ProcessResult reached = train("reached", {"--epochs", "9", "--target-acc", "0.01"});
+  CAPTURE(reached.err);
+  REQUIRE(reached.code == 0);
+  CHECK(Json::parse(reached.out).at("epochs") == 1);
+  CHECK(contains(reached.err, "is reached"));
+
+  const ProcessResult missed = train("missed", {"--epochs", "1", "--target-acc", "1"});
+  CHECK(missed.code == 6);
+  CHECK(contains(missed.err, "error: "));
+  CHECK(contains(missed.err, "hint: "));
+  CHECK(fs::exists(folder.path() / "missed" / "report.html"));  // the run is whole all the same
+
+  const ProcessResult timed = train("timed", {"--epochs", "9", "--max-time", "0.000001"});
+  REQUIRE(timed.code == 0);
+  CHECK(Json::parse(timed.out).at("epochs") == 1);
+  CHECK(contains(timed.err, "--max-time"));
+
+  CHECK(train("wrong", {"--target-acc", "99"}).code == 2);
+}
