@@ -92,10 +92,10 @@ HWY_MAYBE_UNUSED static Dot dot_of(int64_t q, int64_t vectors) {
   return vectors == 2 ? kDots<2>[at] : kDots<1>[at];
 }
 
-/// Keeps a loaded vector in its register: compilers would rather read memory once more for each product, and
+/// Keeps a loaded vector in its register: GCC would rather read memory once more for each product, and
 /// two loads a cycle are all there are.
 HWY_INLINE void Hold([[maybe_unused]] V& v) {
-#if HWY_ARCH_X86 && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG) && HWY_TARGET != HWY_SCALAR
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL && HWY_TARGET != HWY_SCALAR
   asm("" : "+v"(v.raw));
 #endif
 }
