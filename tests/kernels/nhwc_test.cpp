@@ -1,185 +1,19 @@
 // The kernels over NHWC against the naive convolution: on small whole numbers every sum is exact, so every
-// bit must agree; on real numbers against double.
+// bit must agree.
 #include "unfold/kernels/nhwc.h"
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
-#include <limits>
 
-#include "tests/support/geometry.h"
+#include "tests/support/nhwc.h"
 #include "tests/support/targets.h"
-#include "unfold/kernels/reference/conv2d.h"
-#include "unfold/tensor.h"
 
 using namespace unfold;
-using test::integers;
+using namespace unfold::test;
 
 namespace {
-
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-constexpr int64_t kGuard = 64;
-
-/// Aligned floats full of NaN between two guard zones.
-class Guarded {
- public:
-  explicit Guarded(int64_t floats) : buffer_(static_cast<size_t>(floats + 2 * kGuard) * 4), floats_(floats) {
-    std::fill_n(base(), floats + 2 * kGuard, kNaN);
-    std::fill_n(base(), kGuard, 12345.0f);
-    std::fill_n(base() + kGuard + floats, kGuard, 12345.0f);
-  }
-  float* data() { return base() + kGuard; }
-  int64_t size() const { return floats_; }
-  bool intact() {
-    const auto canary = [](float v) { return v == 12345.0f; };
-    return std::all_of(base(), data(), canary) &&
-           std::all_of(data() + floats_, data() + floats_ + kGuard, canary);
-  }
-
- private:
-  float* base() { return reinterpret_cast<float*>(buffer_.data()); }
-  Buffer buffer_;
-  int64_t floats_;
-};
-
-/// NCHW <-> NHWC of a batch, by the definition.
-std::vector<float> to_nhwc(int64_t n, int64_t c, int64_t pixels, const std::vector<float>& from) {
-  std::vector<float> to(from.size());
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < c; ++j) {
-      for (int64_t p = 0; p < pixels; ++p) {
-        to[static_cast<size_t>((i * pixels + p) * c + j)] =
-            from[static_cast<size_t>((i * c + j) * pixels + p)];
-      }
-    }
-  }
-  return to;
-}
-std::vector<float> to_nchw(int64_t n, int64_t c, int64_t pixels, const float* from) {
-  std::vector<float> to(static_cast<size_t>(n * c * pixels));
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < c; ++j) {
-      for (int64_t p = 0; p < pixels; ++p)
-        to[static_cast<size_t>((i * c + j) * pixels + p)] = from[(i * pixels + p) * c + j];
-    }
-  }
-  return to;
-}
-
-struct Data {
-  std::vector<float> x, w, b, dy;  // NCHW
-};
-struct Passes {
-  std::vector<float> y, dx, dw, db;  // NCHW
-  bool operator==(const Passes&) const = default;
-};
-
-Data whole_numbers(const Conv2dShape& s, Random& random) {
-  // Below 2^24 every partial sum is exact in float.
-  REQUIRE((std::max(s.patch(), s.n * s.pixels()) + s.group_oc() * s.window.taps()) * 16 + 16 < (1 << 24));
-  return {integers<float>(s.n * s.x_image(), random), integers<float>(s.w_shape().elements(), random),
-          integers<float>(s.oc, random), integers<float>(s.n * s.y_image(), random)};
-}
-
-Data real_numbers(const Conv2dShape& s, Random& random) {
-  Data d;
-  const auto draw = [&](std::vector<float>& v, int64_t count) {
-    v.resize(static_cast<size_t>(count));
-    for (float& value : v) value = static_cast<float>(random.normal());
-  };
-  draw(d.x, s.n * s.x_image());
-  draw(d.w, s.w_shape().elements());
-  draw(d.b, s.oc);
-  draw(d.dy, s.n * s.y_image());
-  return d;
-}
-
-Passes naive(const Conv2dShape& s, const Data& d) {
-  Passes p{std::vector<float>(static_cast<size_t>(s.n * s.y_image())),
-           std::vector<float>(static_cast<size_t>(s.n * s.x_image())), std::vector<float>(d.w.size()),
-           std::vector<float>(d.b.size())};
-  reference::conv2d_forward(s, d.x.data(), d.w.data(), d.b.data(), p.y.data());
-  reference::conv2d_backward_data(s, d.w.data(), d.dy.data(), p.dx.data());
-  reference::conv2d_backward_weights(s, d.x.data(), d.dy.data(), p.dw.data(), p.db.data());
-  return p;
-}
-
-/// 0 = first cut < ... < last cut = count; some of one part, some of several.
-std::vector<int64_t> cuts(int64_t count, Random* random) {
-  std::vector<int64_t> c{0};
-  while (random && c.back() < count) {
-    c.push_back(std::min(count, c.back() + 1 + random->below(std::max<int64_t>(1, count))));
-  }
-  if (c.back() < count) c.push_back(count);
-  return c;
-}
-
-/// All passes over NHWC; with `random`, in ranges cut at random, whose parts must make the whole.
-Passes over_nhwc(const Conv2dShape& s, const Data& d, Random* random = nullptr,
-                 NhwcEpilogue epilogue = NhwcEpilogue::none) {
-  const std::vector<float> x = to_nhwc(s.n, s.ic, s.ih * s.iw, d.x),
-                           dy = to_nhwc(s.n, s.oc, s.pixels(), d.dy);
-  Guarded packed(nhwc_weight_floats(s)), turned(nhwc_turned_weight_floats(s)), dw(nhwc_weight_floats(s));
-  Guarded y(s.n * s.y_image()), dx(s.n * s.x_image());
-  Guarded forward(nhwc_forward_scratch(s)), data(nhwc_backward_data_scratch(s));
-  Guarded weights(nhwc_backward_weights_scratch(s));
-  nhwc_pack_weights(s, d.w.data(), packed.data());
-  nhwc_pack_weights_turned(s, d.w.data(), turned.data());
-
-  const auto ranges = [&](int64_t rows, int64_t tiles, auto run) {
-    const auto r = cuts(rows, random), t = cuts(tiles, random);
-    for (size_t i = 0; i + 1 < r.size(); ++i) {
-      for (size_t j = 0; j + 1 < t.size(); ++j) run(NhwcRange{r[i], r[i + 1], t[j], t[j + 1]});
-    }
-  };
-  ranges(s.n * s.oh, nhwc_output_tiles(s), [&](const NhwcRange& range) {
-    nhwc_forward(s, range, x.data(), packed.data(), d.b.data(), epilogue, y.data(), forward.data());
-  });
-  ranges(s.n * s.ih, nhwc_input_tiles(s), [&](const NhwcRange& range) {
-    nhwc_backward_data(s, range, turned.data(), dy.data(), dx.data(), data.data());
-  });
-  Passes p;
-  p.dw.resize(d.w.size());
-  p.db.resize(d.b.size());
-  const auto images = cuts(s.n, random), tiles = cuts(nhwc_output_tiles(s), random);
-  for (size_t i = 0; i + 1 < images.size(); ++i) {
-    for (size_t t = 0; t + 1 < tiles.size(); ++t) {
-      nhwc_backward_weights(s, images[i], images[i + 1], tiles[t], tiles[t + 1], x.data(), dy.data(),
-                            i == 0 ? NhwcSum::overwrite : NhwcSum::add, dw.data(), p.db.data(),
-                            weights.data());
-    }
-  }
-  for (size_t t = 0; t + 1 < tiles.size(); ++t)
-    nhwc_add_weights(s, dw.data(), p.dw.data(), tiles[t], tiles[t + 1]);
-  for (Guarded* g : {&packed, &turned, &dw, &y, &dx, &forward, &data, &weights}) CHECK(g->intact());
-  p.y = to_nchw(s.n, s.oc, s.pixels(), y.data());
-  p.dx = to_nchw(s.n, s.ic, s.ih * s.iw, dx.data());
-  return p;
-}
-
-/// Random geometries with so many channels that tiles are full, ragged and several.
-Conv2dShape wider(Conv2dShape s, Random& random) {
-  const int64_t groups = s.window.groups, kind = random.below(6);
-  Window2d window = s.window;
-  int64_t ic = s.ic, oc = s.oc;
-  if (kind == 0) {  // depthwise
-    ic = oc = window.groups = 1 + random.below(90);
-  } else if (kind <= 2) {
-    ic = groups * (1 + random.below(40));
-    oc = groups * (1 + random.below(50));
-  }
-  return Conv2dShape::infer({s.n, ic, s.ih, s.iw}, oc, window, "wider");
-}
-
-bool same_bits(const Passes& a, const Passes& b) {
-  const auto same = [](const std::vector<float>& u, const std::vector<float>& v) {
-    return u.size() == v.size() && std::memcmp(u.data(), v.data(), u.size() * sizeof(float)) == 0;
-  };
-  return same(a.y, b.y) && same(a.dx, b.dx) && same(a.dw, b.dw) && same(a.db, b.db);
-}
 
 struct Layer {
   const char* name;
@@ -242,18 +76,6 @@ Conv2dShape shape_of(const Layer& l, int64_t n) {
                             Window2d::square(l.kernel, l.stride, l.pad, 1, l.groups), l.name);
 }
 
-/// Largest error in units of the largest value.
-double error(const std::vector<float>& got, const std::vector<double>& want) {
-  double worst = 0, largest = 0;
-  REQUIRE(got.size() == want.size());
-  for (size_t i = 0; i < got.size(); ++i) {
-    const double e = std::abs(static_cast<double>(got[i]) - want[i]);
-    if (!(e <= worst)) worst = e;  // a NaN stays
-    largest = std::max(largest, std::abs(want[i]));
-  }
-  return worst / largest;
-}
-
 }  // namespace
 
 TEST_CASE("NHWC and naive agree in every bit on 2,400 geometries, all three passes, whole and in ranges") {
@@ -290,31 +112,6 @@ TEST_CASE("NHWC and naive agree in every bit on the layers of known networks") {
     const Conv2dShape s = shape_of(layer, 1);
     const Data d = whole_numbers(s, random);
     CHECK(over_nhwc(s, d) == naive(s, d));
-  }
-}
-
-TEST_CASE("every SIMD target: whole numbers exact, and the same bits of real numbers from all with FMA") {
-  Random random(13, "targets");
-  std::map<std::string, int> kinds;
-  std::vector<Conv2dShape> shapes;
-  for (int i = 0; i < 80; ++i) shapes.push_back(wider(test::random_geometry(random, kinds), random));
-  shapes.push_back(Conv2dShape::infer({2, 70, 15, 17}, 50, Window2d::square(3, 1, 1), "several blocks of k"));
-  shapes.push_back(Conv2dShape::infer({1, 3, 30, 31}, 64, Window2d::square(7, 2, 3), "rows of taps"));
-  shapes.push_back(Conv2dShape::infer({2, 100, 9, 9}, 100, Window2d::square(3, 1, 1, 1, 100), "depthwise"));
-  const auto supported = hwy::SupportedAndGeneratedTargets();
-  for (const Conv2dShape& s : shapes) {
-    const Data whole = whole_numbers(s, random), real = real_numbers(s, random);
-    const Passes want = naive(s, whole);
-    std::vector<Passes> fused;
-    const auto ran = test::on_every_target([&](const std::string& target) {
-      CAPTURE(target);
-      CHECK(std::string(nhwc_target()) == target);
-      CHECK(std::string(nhwc_backward_weights_target()) == target);
-      CHECK(over_nhwc(s, whole) == want);
-      if (target.starts_with("AVX") || target.starts_with("NEON")) fused.push_back(over_nhwc(s, real));
-    });
-    CHECK(ran.size() == supported.size());
-    for (const Passes& p : fused) CHECK(same_bits(p, fused.front()));
   }
 }
 
@@ -387,36 +184,6 @@ TEST_CASE("the epilogue: ReLU after the last term only, NaN passes; no bias mean
                scratch.data());
   CHECK(std::isnan(y.data()[0]));
   CHECK(y.data()[17] >= 0);
-}
-
-TEST_CASE("float accuracy: within 2 sqrt(K) eps of the largest value, and rows longer than a group") {
-  Random random(17, "accuracy");
-  const std::vector<Conv2dShape> shapes{
-      Conv2dShape::infer({1, 64, 40, 41}, 32, Window2d::square(3, 1, 1), "wide"),
-      Conv2dShape::infer({2, 512, 7, 7}, 64, Window2d::square(1), "pointwise"),
-      Conv2dShape::infer({1, 3, 90, 95}, 32, Window2d::square(7, 2, 3), "first"),
-      Conv2dShape::infer({1, 5, 3, 1100}, 20, Window2d::square(3, 1, 1), "long rows"),
-      Conv2dShape::infer({1, 20, 2, 700}, 5, Window2d::square(2), "long rows, no padding"),
-      Conv2dShape::infer({1, 48, 50, 50}, 48, Window2d::square(3, 1, 1, 1, 48), "depthwise"),
-  };
-  for (const Conv2dShape& s : shapes) {
-    const Data d = real_numbers(s, random);
-    const auto wide = [](const std::vector<float>& v) { return std::vector<double>(v.begin(), v.end()); };
-    const auto x = wide(d.x), w = wide(d.w), b = wide(d.b), dy = wide(d.dy);
-    std::vector<double> y(dy.size()), dx(x.size()), dw(w.size()), db(b.size());
-    reference::conv2d_forward(s, x.data(), w.data(), b.data(), y.data());
-    reference::conv2d_backward_data(s, w.data(), dy.data(), dx.data());
-    reference::conv2d_backward_weights(s, x.data(), dy.data(), dw.data(), db.data());
-    const Passes got = over_nhwc(s, d);
-    const auto bound = [](int64_t terms) { return 2 * std::sqrt(static_cast<double>(terms)) * 6e-8; };
-    CHECK(!(error(got.y, y) > bound(s.patch())));
-    CHECK(error(got.y, y) <= bound(s.patch()));
-    CHECK(error(got.dx, dx) <= bound(s.group_oc() * s.window.taps()));
-    // Chains of dw are short, so that more pixels cost no more digits.
-    CHECK(error(got.dw, dw) <= bound(kNhwcGroupPixels));
-    CHECK(error(got.db, db) <= bound(kNhwcGroupPixels));
-    CHECK(same_bits(over_nhwc(s, d, &random), got));
-  }
 }
 
 TEST_CASE("images between NCHW and NHWC") {

@@ -68,15 +68,13 @@ Phase Axis::phase(int64_t index) const {
           scale_, source_step};
 }
 
-int64_t Axis::classes() const {
-  int64_t count = 0;
-  for (int64_t p = 0; p < outputs; ++p) {
-    const Taps taps_here = at(p);
-    bool known = false;
-    for (int64_t q = 0; q < p && !known; ++q) known = at(q).same(taps_here);
-    count += !known;
-  }
-  return count;
+// Away from the ends of the source, all positions of a phase meet the same taps.
+int64_t Axis::most_classes() const {
+  const int64_t before =
+      shift_ < 0 ? divide_up(-shift_, scale_) : 0;  // positions whose first tap lies before it
+  const int64_t over = (outputs - 1) * scale_ + shift_ + (taps - 1) * rise_ - (sources - 1) * divisor_;
+  const int64_t behind = over > 0 ? divide_up(over, scale_) : 0;  // whose last tap lies behind it
+  return std::min(outputs, before + behind + divisor_);
 }
 
 Gathering Gathering::forward(const Conv2dShape& s) {
@@ -113,8 +111,8 @@ PixelBlock::PixelBlock(const Gathering& g, float* scratch) : g_(g) {
   const int64_t k = g.k();
   k_block_ = divide_up(k, divide_up(k, kBlockK));
 
-  const int64_t column_classes = g.w.classes();
-  const int64_t most = std::min(rows_, g.h.classes()) * column_classes;
+  const int64_t column_classes = g.w.most_classes();
+  const int64_t most = std::min(rows_, g.h.most_classes()) * column_classes;
   const int64_t most_runs = g.h.taps * (g.folds() ? 1 : g.w.taps) + k / k_block_ + 1;
   Carver carver(scratch);
   from = carver.take<const float*>(rows_ * g.w.outputs);

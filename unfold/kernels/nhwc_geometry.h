@@ -59,7 +59,7 @@ struct Axis {
   static Axis backward(int64_t outputs, int64_t sources, int64_t kernel, int64_t stride, int64_t pad,
                        int64_t dilation);
   Taps at(int64_t position) const;
-  int64_t classes() const;  ///< different sets of taps among all positions
+  int64_t most_classes() const;  ///< no fewer than the different sets of taps among all positions
   int64_t phases() const { return divisor_; }
   Phase phase(int64_t index) const;  ///< some phases may have no taps, or no outputs
 
