@@ -19,9 +19,10 @@
 namespace unfold::cli {
 
 // The commands, in the order of --help. Each is one file, cli/NAME.cpp.
-AddCommand add_train, add_eval, add_predict, add_summary, add_im2col, add_gradcheck, add_data, add_doctor;
+AddCommand add_train, add_eval, add_predict, add_summary, add_im2col, add_gradcheck, add_data, add_doctor,
+    add_bench;
 constexpr AddCommand* kCommands[] = {
-    add_train, add_eval, add_predict, add_summary, add_im2col, add_gradcheck, add_data, add_doctor,
+    add_train, add_eval, add_predict, add_summary, add_im2col, add_gradcheck, add_data, add_doctor, add_bench,
 };
 
 namespace {

@@ -236,6 +236,19 @@ void Plan<T>::cut_gradient() {
 }
 
 template <class T>
+std::vector<typename Plan<T>::StepInfo> Plan<T>::steps() const {
+  std::vector<StepInfo> steps;
+  for (const Step& step : steps_) {
+    const int64_t macs = step.macs * options_.batch;
+    const int64_t data = step.gradient[0] != LoweredNode<T>::Gradient::none ? macs : 0;
+    const int64_t weights = step.weight >= 0 ? macs : 0;
+    steps.push_back(
+        {step.name, step.kernel->name, macs, options_.training && step.backward ? data + weights : 0});
+  }
+  return steps;
+}
+
+template <class T>
 std::vector<std::string> Plan<T>::kernels() const {
   std::vector<std::string> names;
   for (const Step& step : steps_) names.emplace_back(step.kernel->name);

@@ -83,6 +83,12 @@ class Plan {
   std::vector<T> value(ValueId value, int64_t image, const Workspace<T>& workspace) const;
   std::vector<T> value_gradient(ValueId value, int64_t image, const Workspace<T>& workspace) const;
 
+  /// One step as it will run; multiply-adds are those of the whole batch.
+  struct StepInfo {
+    std::string name, kernel;
+    int64_t forward_macs = 0, backward_macs = 0;  ///< backward: data and weights, as far as they are computed
+  };
+  std::vector<StepInfo> steps() const;
   /// Name of the kernel that runs each node, in order.
   std::vector<std::string> kernels() const;
   /// What a run computes bit for bit, from shapes and engine without the batch: stored in checkpoints.
@@ -119,7 +125,11 @@ class Plan {
   struct Worker {
     const Parameters<T>& parameters;
     T *packed, *scratch;
+    StepTimes* times;  // by step, or null
   };
+  Worker worker(const Parameters<T>& parameters, Workspace<T>& workspace, int index) const {
+    return {parameters, workspace.packed(), workspace.scratch(index), workspace.times(index)};
+  }
   Call<T> call(const Step& step, int64_t n, std::byte* slab, const Worker& worker) const;
   void pack(const Parameters<T>& parameters, Workspace<T>& workspace, ThreadPool& pool) const;
   void forward_shard(int64_t n, std::byte* slab, const Worker& worker) const;

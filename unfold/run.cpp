@@ -1,5 +1,6 @@
 // Running a plan: the stages, shard by shard. Building it is in plan.cpp.
 #include <algorithm>
+#include <chrono>
 
 #include "unfold/error.h"
 #include "unfold/kernels/activation.h"
@@ -13,6 +14,22 @@ template <class T>
 T* at(std::byte* slab, int64_t offset) {
   return reinterpret_cast<T*>(slab + offset);
 }
+
+/// Adds the seconds it lives to a step's time, if anybody measures.
+class Timed {
+ public:
+  explicit Timed(double* to) : to_(to), start_(to ? Clock::now() : Clock::time_point()) {}
+  ~Timed() {
+    if (to_) *to_ += std::chrono::duration<double>(Clock::now() - start_).count();
+  }
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double* to_;
+  Clock::time_point start_;
+};
 
 /// The loss step: each engine's own softmax. In place of the logits' gradient, dx.
 template <class T>
@@ -53,7 +70,11 @@ Call<T> Plan<T>::call(const Step& step, int64_t n, std::byte* slab, const Worker
 
 template <class T>
 void Plan<T>::forward_shard(int64_t n, std::byte* slab, const Worker& worker) const {
-  for (const Step& step : steps_) step.kernel->forward(*step.op, call(step, n, slab, worker));
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = steps_[i];
+    const Timed timed(worker.times ? &worker.times[i].forward : nullptr);
+    step.kernel->forward(*step.op, call(step, n, slab, worker));
+  }
 }
 
 template <class T>
@@ -63,6 +84,7 @@ void Plan<T>::backward_shard(int64_t n, std::byte* slab, const Worker& worker) c
     if (!step.backward) continue;
     Call<T> c = call(step, n, slab, worker);
     if (step.partial >= 0) {
+      const Timed timed(worker.times ? &worker.times[i].backward_weights : nullptr);
       const ParameterSlice& weight = (*table_)[step.weight];
       const int64_t elements = weight.shape.elements();
       c.row0 = 0;
@@ -75,6 +97,7 @@ void Plan<T>::backward_shard(int64_t n, std::byte* slab, const Worker& worker) c
     for (size_t k = 0; k < step.inputs.size(); ++k) {
       const auto gradient = step.gradient[k];
       if (gradient == LoweredNode<T>::Gradient::none) continue;
+      const Timed timed(worker.times ? &worker.times[i].backward_data : nullptr);
       T* target = at<T>(slab, value_gradient_at_[static_cast<size_t>(step.inputs[k])]);
       c.input = static_cast<int>(k);
       c.dx = gradient == LoweredNode<T>::Gradient::add ? at<T>(slab, addend_at_) : target;
@@ -108,7 +131,7 @@ void Plan<T>::forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> tak
     std::byte* slab = workspace.slab(options_.training ? shard : worker);
     const int64_t first = shard * kShardImages, n = shard_images(shard);
     fill(first, n, at<T>(slab, value_at_.front()));
-    forward_shard(n, slab, {parameters, workspace.packed(), workspace.scratch(worker)});
+    forward_shard(n, slab, this->worker(parameters, workspace, worker));
     take(first, n, at<T>(slab, value_at_.back()));
   });
 }
@@ -124,12 +147,14 @@ void Plan<T>::backward_stages(const Parameters<T>& parameters, Parameters<T>& gr
     std::byte* slab = workspace.slab(shard);
     const int64_t first = shard * kShardImages, n = shard_images(shard);
     fill(first, n, at<T>(slab, value_at_.front()));
-    forward_shard(n, slab, {parameters, workspace.packed(), workspace.scratch(worker)});
+    forward_shard(n, slab, this->worker(parameters, workspace, worker));
     seed(first, n, slab);
-    backward_shard(n, slab, {parameters, workspace.packed(), workspace.scratch(worker)});
+    backward_shard(n, slab, this->worker(parameters, workspace, worker));
   });
   pool.run(static_cast<int64_t>(pieces_.size()), [&](int64_t index, int worker) {
     const Piece& piece = pieces_[static_cast<size_t>(index)];
+    StepTimes* times = workspace.times(worker);
+    const Timed timed(times ? &times[piece.step].backward_weights : nullptr);
     if (steps_[static_cast<size_t>(piece.step)].partial >= 0) {
       add_partials(piece, gradient, workspace);
     } else {

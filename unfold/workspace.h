@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "unfold/tensor.h"
 
@@ -17,6 +18,11 @@ struct MemoryLayout {
   int64_t total(int threads, int64_t size) const {
     return (slabs ? slabs : threads) * slab_bytes + threads * scratch_bytes + packed_elements * size;
   }
+};
+
+/// Seconds of work in one step of a plan, all workers together.
+struct StepTimes {
+  double forward = 0, backward_data = 0, backward_weights = 0;
 };
 
 template <class T>
@@ -35,10 +41,20 @@ class Workspace {
   }
   T* packed() { return scratch(threads_); }
 
+  /// From now on runs of a plan with so many steps add up what each step takes (a few per cent slower).
+  void measure(int64_t steps) {
+    steps_ = steps;
+    times_.assign(static_cast<size_t>(steps * threads_), {});
+  }
+  /// One worker's times by step, or null if nobody measures.
+  StepTimes* times(int worker) { return times_.empty() ? nullptr : times_.data() + worker * steps_; }
+
  private:
   MemoryLayout layout_;
   int threads_;
   Buffer memory_;
+  int64_t steps_ = 0;
+  std::vector<StepTimes> times_;
 };
 
 }  // namespace unfold
