@@ -213,10 +213,10 @@ void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_
     t.relu = k1 == k && call.epilogue == NhwcEpilogue::relu;
     for (int64_t i = 0; i < block.class_count; ++i) {
       const PixelClass& c = block.classes[i];
+      const Run* const runs = block.runs;
       const Run* const run0 =
-          std::find_if(block.runs + c.run0, block.runs + c.run1, [&](const Run& run) { return run.w >= k0; });
-      const Run* const run1 = std::find_if(run0, const_cast<const Run*>(block.runs) + c.run1,
-                                           [&](const Run& run) { return run.w >= k1; });
+          std::find_if(runs + c.run0, runs + c.run1, [&](const Run& run) { return run.w >= k0; });
+      const Run* const run1 = std::find_if(run0, runs + c.run1, [&](const Run& run) { return run.w >= k1; });
       t.runs = run0;
       t.run_count = run1 - run0;
       if (t.run_count == 0 && !t.start && !t.relu) continue;
