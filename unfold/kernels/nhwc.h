@@ -84,8 +84,8 @@ enum class NhwcSum {
 };
 
 /// Overwrites or adds to (`sum`) tiles [tile0, tile1) of `dw_tiles`, nhwc_weight_floats(s); always adds to
-/// the same channels of db (OC), which may be null. Images [image0, image1) of x (N,IH,IW,IC) and dy
-/// (N,OH,OW,OC).
+/// the same channels of db (OC), which may be null. Images [image0, image1), at least one, of x (N,IH,IW,IC)
+/// and dy (N,OH,OW,OC).
 void nhwc_backward_weights(const Conv2dShape& s, int64_t image0, int64_t image1, int64_t tile0, int64_t tile1,
                            const float* x, const float* dy, NhwcSum sum, float* dw_tiles, float* db,
                            float* scratch);
