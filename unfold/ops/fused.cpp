@@ -25,6 +25,7 @@ class TanhAvgPool final : public Fused {
  public:
   TanhAvgPool(const Window2d& window, double scale) : Fused(window), scale_(static_cast<float>(scale)) {}
   std::string_view type() const override { return "TanhAvgPool2d"; }
+  using Fused::implementations;
   float scale() const { return scale_; }
   std::span<const Implementation<float>> implementations(float) const override;
 
@@ -36,6 +37,7 @@ class ReluMaxPool final : public Fused {
  public:
   using Fused::Fused;
   std::string_view type() const override { return "ReluMaxPool2d"; }
+  using Fused::implementations;
   std::span<const Implementation<float>> implementations(float) const override;
 };
 
