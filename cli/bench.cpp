@@ -45,8 +45,7 @@ struct BenchResult {
 class BenchRun {
  public:
   BenchRun(const Model& model, const BenchFlags& o, Engine engine, ThreadPool& pool)
-      : batch_(o.batch),
-        training_(!o.inference),
+      : training_(!o.inference),
         pool_(pool),
         plan_(model.graph, {.batch = o.batch,
                             .training = training_,
@@ -84,7 +83,6 @@ class BenchRun {
   }
 
  private:
-  int64_t batch_;
   bool training_;
   ThreadPool& pool_;
   Plan<float> plan_;
