@@ -1,0 +1,281 @@
+// Winograd over NHWC against the naive convolution in double: its error, and what must not change a bit.
+#include "unfold/kernels/nhwc_winograd.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+
+#include "tests/support/nhwc.h"
+#include "tests/support/targets.h"
+
+using namespace unfold;
+using namespace unfold::test;
+
+namespace {
+
+/// Sizes around tiles of 4 x 4 and of 16 channels, asymmetric padding, images smaller than a patch.
+Conv2dShape random_shape(Random& random) {
+  while (true) {
+    const auto draw = [&](int64_t low, int64_t high) { return low + random.below(high - low + 1); };
+    Window2d k = Window2d::square(3);
+    const int64_t pad = draw(0, 9) ? 2 : 5;
+    k.pad_top = draw(0, pad);
+    k.pad_left = draw(0, pad);
+    k.pad_bottom = draw(0, pad);
+    k.pad_right = draw(0, pad);
+    const int64_t ih = draw(1, 18), iw = draw(1, 18);
+    if (ih + k.pad_top + k.pad_bottom < 3 || iw + k.pad_left + k.pad_right < 3) continue;
+    const int64_t ic = draw(0, 1) ? 16 * draw(1, 3) : draw(1, 50),
+                  oc = draw(0, 1) ? 16 * draw(1, 9) : draw(1, 50);
+    return Conv2dShape::infer({draw(1, 3), ic, ih, iw}, oc, k, "test");
+  }
+}
+
+/// Forward and backward data by Winograd; with `random`, in ranges cut at random.
+Passes by_winograd(const Conv2dShape& s, const Data& d, Random* random = nullptr,
+                   NhwcEpilogue epilogue = NhwcEpilogue::none) {
+  const std::vector<float> x = to_nhwc(s.n, s.ic, s.ih * s.iw, d.x),
+                           dy = to_nhwc(s.n, s.oc, s.pixels(), d.dy);
+  Guarded packed(nhwc_winograd_weight_floats(s)), turned(nhwc_winograd_turned_weight_floats(s));
+  Guarded y(s.n * s.y_image()), dx(s.n * s.x_image());
+  Guarded forward(nhwc_winograd_forward_scratch(s)), data(nhwc_winograd_backward_data_scratch(s));
+  const auto each = [](const std::vector<int64_t>& at, auto run) {
+    for (size_t i = 0; i + 1 < at.size(); ++i) run(at[i], at[i + 1]);
+  };
+  const int64_t out = nhwc_output_tiles(s), in = nhwc_input_tiles(s);
+  each(cuts(out, random), [&](int64_t tile0, int64_t tile1) {
+    nhwc_winograd_pack_weights(s, tile0, tile1, d.w.data(), packed.data());
+  });
+  each(cuts(in, random), [&](int64_t tile0, int64_t tile1) {
+    nhwc_winograd_pack_weights_turned(s, tile0, tile1, d.w.data(), turned.data());
+  });
+  const auto ranges = [&](int64_t rows, int64_t tiles, auto run) {
+    each(cuts(rows, random), [&](int64_t row0, int64_t row1) {
+      each(cuts(tiles, random),
+           [&](int64_t tile0, int64_t tile1) { run(NhwcRange{row0, row1, tile0, tile1}); });
+    });
+  };
+  ranges(s.n * nhwc_winograd_output_rows(s), out, [&](const NhwcRange& range) {
+    nhwc_winograd_forward(s, range, x.data(), packed.data(), d.b.data(), epilogue, y.data(), forward.data());
+  });
+  ranges(s.n * nhwc_winograd_input_rows(s), in, [&](const NhwcRange& range) {
+    nhwc_winograd_backward_data(s, range, turned.data(), dy.data(), dx.data(), data.data());
+  });
+  for (Guarded* g : {&packed, &turned, &y, &dx, &forward, &data}) CHECK(g->intact());
+  Passes p;
+  p.y = to_nchw(s.n, s.oc, s.pixels(), y.data());
+  p.dx = to_nchw(s.n, s.ic, s.ih * s.iw, dx.data());
+  return p;
+}
+
+/// The same in double, by the definition.
+struct Exact {
+  std::vector<double> y, dx;
+};
+Exact in_double(const Conv2dShape& s, const Data& d) {
+  const auto wide = [](const std::vector<float>& v) { return std::vector<double>(v.begin(), v.end()); };
+  const auto x = wide(d.x), w = wide(d.w), b = wide(d.b), dy = wide(d.dy);
+  Exact e{std::vector<double>(dy.size()), std::vector<double>(x.size())};
+  reference::conv2d_forward(s, x.data(), w.data(), b.data(), e.y.data());
+  reference::conv2d_backward_data(s, w.data(), dy.data(), e.dx.data());
+  return e;
+}
+
+/// Relative L2 error; NaN where a value is missing.
+double error(const std::vector<float>& got, const std::vector<double>& want) {
+  REQUIRE(got.size() == want.size());
+  double wrong = 0, all = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    const double e = static_cast<double>(got[i]) - want[i];
+    wrong += e * e;
+    all += want[i] * want[i];
+  }
+  return std::sqrt(wrong / all);
+}
+
+/// The largest errors of several layers; a NaN stays.
+struct Worst {
+  double y = 0, dx = 0;
+  void meet(const Passes& got, const Exact& want) {
+    const auto larger = [](double& worst, double e) {
+      if (!(e <= worst)) worst = e;
+    };
+    larger(y, error(got.y, want.y));
+    larger(dx, error(got.dx, want.dx));
+  }
+};
+
+struct Layer {
+  const char* name;
+  int64_t ic, size, oc;
+};
+
+/// Every 3 x 3 convolution of stride 1 and more than 3 channels of these networks, images cropped where they
+/// are large.
+constexpr auto kLayers = std::to_array<Layer>({
+    {"VGG-16 conv1_2", 64, 30, 64},
+    {"VGG-16 conv2_1", 64, 22, 128},
+    {"VGG-16 conv2_2", 128, 20, 128},
+    {"VGG-16 conv3_1", 128, 14, 256},
+    {"VGG-16 conv3_2", 256, 12, 256},
+    {"VGG-16 conv4_1", 256, 9, 512},
+    {"VGG-16 conv4_2", 512, 8, 512},
+    {"VGG-16 conv5", 512, 7, 512},
+    {"AlexNet conv3", 192, 13, 384},
+    {"AlexNet conv4", 384, 9, 256},
+    {"AlexNet conv5", 256, 13, 256},
+    {"ResNet-18 layer1", 64, 28, 64},
+    {"ResNet-18 layer2", 128, 14, 128},
+    {"ResNet-18 layer3", 256, 7, 256},
+});
+
+Conv2dShape shape_of(const Layer& l) {
+  return Conv2dShape::infer({1, l.ic, l.size, l.size + 1}, l.oc, Window2d::square(3, 1, 1), l.name);
+}
+
+/// x and dy as after a ReLU: no negative value, half of them 0.
+Data positive(Data d) {
+  for (float& v : d.x) v = std::max(v, 0.0f);
+  for (float& v : d.dy) v = std::max(v, 0.0f);
+  return d;
+}
+
+}  // namespace
+
+TEST_CASE("Winograd over NHWC: 400 random layers within 3e-6, whole and in ranges") {
+  Random random(31, "winograd");
+  Worst worst;
+  std::map<std::string, int> kinds;
+  for (int i = 0; i < 400; ++i) {
+    const Conv2dShape s = random_shape(random);
+    CAPTURE(s.x_shape().text());
+    CAPTURE(s.w_shape().text());
+    const Data d = real_numbers(s, random);
+    const Exact want = in_double(s, d);
+    const Passes got = by_winograd(s, d, i % 2 ? &random : nullptr);
+    worst.meet(got, want);
+    kinds["ragged tiles"] += s.oh % 4 || s.ow % 4;
+    kinds["whole tiles"] += s.oh % 4 == 0 && s.ow % 4 == 0;
+    kinds["ragged channels"] += s.ic % 16 && s.oc % 16;
+    kinds["asymmetric padding"] += s.window.pad_left != s.window.pad_right;
+    kinds["smaller than a patch"] += s.ih < 6 && s.iw < 6;
+    kinds["several images"] += s.n > 1;
+    CHECK(nhwc_winograd_suits(s) == (s.ic >= 16 && s.oc >= 16));
+  }
+  for (const auto& [kind, count] : kinds) {
+    CAPTURE(kind);
+    CHECK(count >= 10);
+  }
+  MESSAGE("y ", worst.y, ", dx ", worst.dx);
+  CHECK(worst.y <= 3e-6);
+  CHECK(worst.dx <= 3e-6);
+}
+
+TEST_CASE("Winograd over NHWC: the layers of known networks within 3e-6, also after a ReLU") {
+  Random random(32, "layers");
+  Worst worst;
+  for (const Layer& layer : kLayers) {
+    CAPTURE(layer.name);
+    const Conv2dShape s = shape_of(layer);
+    CHECK(nhwc_winograd_suits(s));
+    const Data any = real_numbers(s, random), not_negative = positive(any);
+    worst.meet(by_winograd(s, any), in_double(s, any));
+    worst.meet(by_winograd(s, not_negative), in_double(s, not_negative));
+  }
+  MESSAGE("y ", worst.y, ", dx ", worst.dx);
+  CHECK(worst.y <= 3e-6);
+  CHECK(worst.dx <= 3e-6);
+}
+
+TEST_CASE("Winograd over NHWC: ranges put together are the whole, and an image is the same in any batch") {
+  Random random(33, "ranges");
+  for (int i = 0; i < 60; ++i) {
+    const Conv2dShape s = random_shape(random);
+    const Data d = real_numbers(s, random);
+    const Passes whole = by_winograd(s, d);
+    CHECK(same_bits(by_winograd(s, d, &random), whole));
+    Conv2dShape one = s;
+    one.n = 1;
+    Data last = d;
+    last.x.erase(last.x.begin(), last.x.end() - s.x_image());
+    last.dy.erase(last.dy.begin(), last.dy.end() - s.y_image());
+    const Passes alone = by_winograd(one, last);
+    CHECK(std::equal(alone.y.begin(), alone.y.end(), whole.y.end() - s.y_image()));
+    CHECK(std::equal(alone.dx.begin(), alone.dx.end(), whole.dx.end() - s.x_image()));
+  }
+}
+
+TEST_CASE("Winograd over NHWC: every SIMD target, and the same bits from all with FMA") {
+  Random random(34, "targets");
+  std::vector<Conv2dShape> shapes;
+  for (int i = 0; i < 30; ++i) shapes.push_back(random_shape(random));
+  shapes.push_back(Conv2dShape::infer({2, 70, 15, 17}, 150, Window2d::square(3, 1, 1), "several blocks"));
+  for (const Conv2dShape& s : shapes) {
+    const Data d = real_numbers(s, random);
+    const Exact want = in_double(s, d);
+    std::vector<Passes> fused;
+    const auto ran = test::on_every_target([&](const std::string& target) {
+      CAPTURE(target);
+      CHECK(std::string(nhwc_winograd_target()) == target);
+      const Passes got = by_winograd(s, d);
+      Worst worst;
+      worst.meet(got, want);
+      CHECK(worst.y <= 3e-6);
+      CHECK(worst.dx <= 3e-6);
+      if (target.starts_with("AVX") || target.starts_with("NEON")) fused.push_back(got);
+    });
+    CHECK(ran.size() == hwy::SupportedAndGeneratedTargets().size());
+    for (const Passes& p : fused) CHECK(same_bits(p, fused.front()));
+  }
+}
+
+TEST_CASE("Winograd over NHWC: a range touches nothing else of y") {
+  Random random(35, "untouched");
+  const Conv2dShape s = Conv2dShape::infer({3, 40, 9, 8}, 40, Window2d::square(3, 1, 1), "test");
+  const Data d = real_numbers(s, random);
+  const auto x = to_nhwc(s.n, s.ic, s.ih * s.iw, d.x);
+  const auto whole = to_nhwc(s.n, s.oc, s.pixels(), by_winograd(s, d).y);
+  Guarded packed(nhwc_winograd_weight_floats(s)), y(s.n * s.y_image());
+  Guarded scratch(nhwc_winograd_forward_scratch(s));
+  nhwc_winograd_pack_weights(s, 0, 3, d.w.data(), packed.data());
+  // 9 rows are 3 tile rows an image: from row 8 of the first image to row 7 of the second.
+  nhwc_winograd_forward(s, {2, 5, 1, 3}, x.data(), packed.data(), d.b.data(), NhwcEpilogue::none, y.data(),
+                        scratch.data());
+  int64_t computed = 0;
+  for (int64_t i = 0; i < y.size(); ++i) {
+    const int64_t row = i / (s.ow * s.oc), channel = i % s.oc;
+    if (row >= 8 && row < 9 + 8 && channel >= 16) {
+      CHECK(y.data()[i] == whole[static_cast<size_t>(i)]);
+      ++computed;
+    } else {
+      CHECK(std::isnan(y.data()[i]));
+    }
+  }
+  CHECK(computed == 9 * 8 * 24);
+}
+
+TEST_CASE("Winograd over NHWC: the epilogue is ReLU after bias; no bias means 0; NaN passes") {
+  Random random(36, "epilogue");
+  for (int i = 0; i < 20; ++i) {
+    const Conv2dShape s = random_shape(random);
+    const Data d = real_numbers(s, random);
+    std::vector<float> want = by_winograd(s, d).y;
+    for (float& v : want) v = std::max(v, 0.0f);
+    CHECK(by_winograd(s, d, &random, NhwcEpilogue::relu).y == want);
+  }
+  const Conv2dShape s = Conv2dShape::infer({1, 16, 4, 4}, 17, Window2d::square(3, 1, 1), "test");
+  Data d = real_numbers(s, random);
+  std::fill(d.b.begin(), d.b.end(), 0.0f);
+  std::vector<float> x = to_nhwc(1, s.ic, s.ih * s.iw, d.x);
+  const std::vector<float> want = to_nhwc(1, s.oc, s.pixels(), by_winograd(s, d).y);
+  Guarded packed(nhwc_winograd_weight_floats(s)), y(s.y_image()), scratch(nhwc_winograd_forward_scratch(s));
+  nhwc_winograd_pack_weights(s, 0, 2, d.w.data(), packed.data());
+  nhwc_winograd_forward(s, {0, 1, 0, 2}, x.data(), packed.data(), nullptr, NhwcEpilogue::none, y.data(),
+                        scratch.data());
+  CHECK(std::equal(want.begin(), want.end(), y.data()));
+  x[0] = kNaN;
+  nhwc_winograd_forward(s, {0, 1, 0, 2}, x.data(), packed.data(), nullptr, NhwcEpilogue::relu, y.data(),
+                        scratch.data());
+  CHECK(std::isnan(y.data()[0]));
+}

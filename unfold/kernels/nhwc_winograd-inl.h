@@ -1,0 +1,227 @@
+// Winograd's F(4x4, 3x3) over 16 channels at a time: the changes between pixels and values at the points,
+// compiled once for each target by the files that include this behind <hwy/foreach_target.h>.
+//
+// Along one axis, with the points 0, +-a, +-b, infinity, a = 5/8, b = 3/2: six pixels d of a source, three
+// weights g, and four outputs y meet as
+//   y = A^T ((G g) * (B^T d)),
+// so (a bilinear form may be transposed) dw = G^T ((A dy) * (B^T d)). The functions below are B^T, G, A^T, A
+// and G^T; in two dimensions each is applied along the columns, then along the rows.
+#if defined(UNFOLD_KERNELS_NHWC_WINOGRAD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef UNFOLD_KERNELS_NHWC_WINOGRAD_INL_H_
+#undef UNFOLD_KERNELS_NHWC_WINOGRAD_INL_H_
+#else
+#define UNFOLD_KERNELS_NHWC_WINOGRAD_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "unfold/kernels/nhwc_winograd_tiles.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace unfold::HWY_NAMESPACE::winograd {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using nhwc::kPatch;
+using nhwc::kPoints;
+using nhwc::PointBlock;
+using nhwc::TileGrid;
+using nhwc::TilePlace;
+using D = hn::CappedTag<float, kNhwcTile>;
+using V = hn::Vec<D>;
+
+constexpr int kSide = static_cast<int>(kPatch), kOutputs = static_cast<int>(kNhwcWinogradTile), kTaps = 3;
+constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+
+// All but the last three lines are exact in float.
+constexpr float kA = 5.0f / 8, kB = 3.0f / 2, kA2 = kA * kA, kB2 = kB * kB;
+constexpr float kA3 = kA2 * kA, kB3 = kB2 * kB, kSum = kA2 + kB2, kProduct = kA2 * kB2;
+constexpr double kExactA2 = 25.0 / 64, kExactB2 = 9.0 / 4;
+constexpr auto kNormZero = static_cast<float>(1 / (kExactA2 * kExactB2));
+constexpr auto kNormA = static_cast<float>(1 / (2 * kExactA2 * (kExactA2 - kExactB2)));
+constexpr auto kNormB = static_cast<float>(1 / (2 * kExactB2 * (kExactB2 - kExactA2)));
+
+/// B^T: a source at the points.
+struct Source {
+  static constexpr int kFrom = kSide, kTo = kSide;
+  static HWY_INLINE void apply(const V (&x)[kFrom], V (&p)[kTo]) {
+    const D d;
+    const V a = hn::Set(d, kA), b = hn::Set(d, kB), a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
+    const V sum = hn::Set(d, kSum), product = hn::Set(d, kProduct);
+    p[0] = hn::MulAdd(x[0], product, hn::NegMulAdd(x[2], sum, x[4]));
+    const V even_a = hn::NegMulAdd(x[2], b2, x[4]), odd_a = hn::NegMulAdd(x[1], b2, x[3]);
+    p[1] = hn::MulAdd(odd_a, a, even_a);
+    p[2] = hn::NegMulAdd(odd_a, a, even_a);
+    const V even_b = hn::NegMulAdd(x[2], a2, x[4]), odd_b = hn::NegMulAdd(x[1], a2, x[3]);
+    p[3] = hn::MulAdd(odd_b, b, even_b);
+    p[4] = hn::NegMulAdd(odd_b, b, even_b);
+    p[5] = hn::MulAdd(x[1], product, hn::NegMulAdd(x[3], sum, x[5]));
+  }
+};
+
+/// G: a kernel at the points.
+struct Kernel {
+  static constexpr int kFrom = kTaps, kTo = kSide;
+  static HWY_INLINE void apply(const V (&g)[kFrom], V (&p)[kTo]) {
+    const D d;
+    const V norm_a = hn::Set(d, kNormA), norm_b = hn::Set(d, kNormB);
+    const V even_a = hn::MulAdd(g[2], hn::Set(d, kA2), g[0]),
+            even_b = hn::MulAdd(g[2], hn::Set(d, kB2), g[0]);
+    p[0] = hn::Mul(g[0], hn::Set(d, kNormZero));
+    p[1] = hn::Mul(hn::MulAdd(g[1], hn::Set(d, kA), even_a), norm_a);
+    p[2] = hn::Mul(hn::NegMulAdd(g[1], hn::Set(d, kA), even_a), norm_a);
+    p[3] = hn::Mul(hn::MulAdd(g[1], hn::Set(d, kB), even_b), norm_b);
+    p[4] = hn::Mul(hn::NegMulAdd(g[1], hn::Set(d, kB), even_b), norm_b);
+    p[5] = g[2];
+  }
+};
+
+/// A^T: outputs from products.
+struct Outputs {
+  static constexpr int kFrom = kSide, kTo = kOutputs;
+  static HWY_INLINE void apply(const V (&p)[kFrom], V (&y)[kTo]) {
+    const D d;
+    const V sum_a = hn::Add(p[1], p[2]), sum_b = hn::Add(p[3], p[4]);
+    const V difference_a = hn::Sub(p[1], p[2]), difference_b = hn::Sub(p[3], p[4]);
+    y[0] = hn::Add(hn::Add(p[0], sum_a), sum_b);
+    y[1] = hn::MulAdd(difference_b, hn::Set(d, kB), hn::Mul(difference_a, hn::Set(d, kA)));
+    y[2] = hn::MulAdd(sum_b, hn::Set(d, kB2), hn::Mul(sum_a, hn::Set(d, kA2)));
+    y[3] = hn::MulAdd(difference_b, hn::Set(d, kB3), hn::MulAdd(difference_a, hn::Set(d, kA3), p[5]));
+  }
+};
+
+/// A: the gradient of four outputs at the points.
+struct Gradient {
+  static constexpr int kFrom = kOutputs, kTo = kSide;
+  static HWY_INLINE void apply(const V (&y)[kFrom], V (&p)[kTo]) {
+    const D d;
+    const V a = hn::Set(d, kA), b = hn::Set(d, kB), a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
+    const V even_a = hn::MulAdd(y[2], a2, y[0]), odd_a = hn::MulAdd(y[3], a2, y[1]);
+    const V even_b = hn::MulAdd(y[2], b2, y[0]), odd_b = hn::MulAdd(y[3], b2, y[1]);
+    p[0] = y[0];
+    p[1] = hn::MulAdd(odd_a, a, even_a);
+    p[2] = hn::NegMulAdd(odd_a, a, even_a);
+    p[3] = hn::MulAdd(odd_b, b, even_b);
+    p[4] = hn::NegMulAdd(odd_b, b, even_b);
+    p[5] = y[3];
+  }
+};
+
+/// G^T: the gradient of three weights from its values at the points.
+struct Weights {
+  static constexpr int kFrom = kSide, kTo = kTaps;
+  static HWY_INLINE void apply(const V (&p)[kFrom], V (&g)[kTo]) {
+    const D d;
+    const V norm_a = hn::Set(d, kNormA), norm_b = hn::Set(d, kNormB);
+    const V sum_a = hn::Mul(hn::Add(p[1], p[2]), norm_a), sum_b = hn::Mul(hn::Add(p[3], p[4]), norm_b);
+    const V difference_a = hn::Mul(hn::Sub(p[1], p[2]), norm_a);
+    const V difference_b = hn::Mul(hn::Sub(p[3], p[4]), norm_b);
+    g[0] = hn::Add(hn::MulAdd(p[0], hn::Set(d, kNormZero), sum_a), sum_b);
+    g[1] = hn::MulAdd(difference_b, hn::Set(d, kB), hn::Mul(difference_a, hn::Set(d, kA)));
+    g[2] = hn::MulAdd(sum_b, hn::Set(d, kB2), hn::MulAdd(sum_a, hn::Set(d, kA2), p[5]));
+  }
+};
+
+/// 16 channels of a square of pixels or values: (row, col) lies at data + row * row_step + col * col_step.
+template <class T>
+struct Square {
+  T* data;
+  int64_t row_step, col_step;
+};
+
+/// `to` = the matrix M applied to `from` along both axes, for one vector of channels.
+template <class M>
+HWY_INLINE void along_both(const Square<const float>& from, const Square<float>& to) {
+  const D d;
+  V middle[M::kTo][M::kFrom];
+#pragma GCC unroll 8
+  for (int c = 0; c < M::kFrom; ++c) {
+    V column[M::kFrom], values[M::kTo];
+#pragma GCC unroll 8
+    for (int r = 0; r < M::kFrom; ++r) {
+      column[r] = hn::LoadU(d, from.data + r * from.row_step + c * from.col_step);
+    }
+    M::apply(column, values);
+#pragma GCC unroll 8
+    for (int r = 0; r < M::kTo; ++r) middle[r][c] = values[r];
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < M::kTo; ++r) {
+    V values[M::kTo];
+    M::apply(middle[r], values);
+#pragma GCC unroll 8
+    for (int c = 0; c < M::kTo; ++c) hn::StoreU(values[c], d, to.data + r * to.row_step + c * to.col_step);
+  }
+}
+
+/// The same for 16 channels.
+template <class M>
+HWY_INLINE void transform(const Square<const float>& from, const Square<float>& to) {
+  for (int64_t v = 0; v < kNhwcTile; v += kLanes) {
+    along_both<M>({from.data + v, from.row_step, from.col_step}, {to.data + v, to.row_step, to.col_step});
+  }
+}
+
+/// An image (height, width, channels) of which squares are read.
+struct Image {
+  const float* data;
+  int64_t height, width, channels;
+};
+
+/// 16 channels of the square of kSize x kSize pixels at (row, col): in the image, or, where the square passes
+/// its border or there are fewer channels, copied to `edge` (kSize*kSize*16) with zeros around.
+template <int kSize>
+HWY_INLINE Square<const float> square(const Image& image, int64_t row, int64_t col, int64_t channel,
+                                      float* edge) {
+  const int64_t width = std::min(kNhwcTile, image.channels - channel);
+  const float* const at = image.data + (row * image.width + col) * image.channels + channel;
+  if (width == kNhwcTile && row >= 0 && col >= 0 && row + kSize <= image.height &&
+      col + kSize <= image.width) {
+    return {at, image.width * image.channels, image.channels};
+  }
+  const D d;
+  for (int r = 0; r < kSize; ++r) {
+    for (int c = 0; c < kSize; ++c) {
+      float* const to = edge + (r * kSize + c) * kNhwcTile;
+      const float* const from = at + (r * image.width + c) * image.channels;
+      if (row + r < 0 || row + r >= image.height || col + c < 0 || col + c >= image.width) {
+        for (int64_t v = 0; v < kNhwcTile; v += kLanes) hn::Store(hn::Zero(d), d, to + v);
+      } else if (width == kNhwcTile) {
+        for (int64_t v = 0; v < kNhwcTile; v += kLanes) hn::Store(hn::LoadU(d, from + v), d, to + v);
+      } else {
+        std::copy_n(from, width, to);
+        std::fill(to + width, to + kNhwcTile, 0.0f);
+      }
+    }
+  }
+  return {edge, kSize * kNhwcTile, kNhwcTile};
+}
+
+/// Overwrites the first tile1 - tile0 tiles of `block` with the source of tiles [tile0, tile1) at the points.
+HWY_MAYBE_UNUSED static void source_points(const TileGrid& g, const float* source, int64_t tile0,
+                                           int64_t tile1, const PointBlock& block) {
+  // Few tiles at a time, so that what neighbours share is read from a near cache, but several, so that the
+  // stores to a point follow each other.
+  constexpr int64_t kChunk = 8;
+  TilePlace places[kChunk];
+  HWY_ALIGN float edge[kPoints * kNhwcTile];
+  for (int64_t t0 = tile0; t0 < tile1; t0 += kChunk) {
+    const int64_t count = std::min(tile1 - t0, kChunk);
+    for (int64_t t = 0; t < count; ++t) places[t] = nhwc::place_of(g, t0 + t);
+    for (int64_t channel = 0; channel < g.in_tiles(); ++channel) {
+      for (int64_t t = 0; t < count; ++t) {
+        const TilePlace& at = places[t];
+        const Image image{source + at.image * g.ih * g.iw * g.in, g.ih, g.iw, g.in};
+        float* const to = block.data + channel * block.channel_step() + (t0 - tile0 + t) * kNhwcTile;
+        transform<Source>(
+            square<kSide>(image, at.row - g.pad_top, at.col - g.pad_left, channel * kNhwcTile, edge),
+            {to, kPatch * block.point_step(), block.point_step()});
+      }
+    }
+  }
+}
+
+}  // namespace unfold::HWY_NAMESPACE::winograd
+HWY_AFTER_NAMESPACE();
+#endif

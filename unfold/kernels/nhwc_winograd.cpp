@@ -1,0 +1,289 @@
+// Winograd over NHWC: forward and backward data, the same sweep over tiles with other weights.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "unfold/kernels/nhwc_winograd.h"
+#include "unfold/kernels/simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "unfold/kernels/nhwc_winograd.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <hwy/cache_control.h>
+
+#include "unfold/kernels/nhwc_winograd-inl.h"
+
+#ifndef UNFOLD_KERNELS_NHWC_WINOGRAD_ONCE
+#define UNFOLD_KERNELS_NHWC_WINOGRAD_ONCE
+namespace unfold::nhwc {
+
+/// One call: `range` counts tile rows and channel tiles of what is computed.
+struct WinogradCall {
+  TileGrid g;
+  NhwcRange range;
+  const float* source;
+  const float* packed;
+  const float* bias;
+  NhwcEpilogue epilogue;
+  float* out;
+  float* scratch;
+};
+
+/// How much is computed at once: the values of the source and, of some channel tiles, the products.
+struct WinogradBlock {
+  PointBlock values, products;
+
+  WinogradBlock(const TileGrid& g, int64_t images, float* scratch) {
+    const int64_t tiles = std::min<int64_t>(48, images * g.rows() * g.cols());
+    values = {nullptr, g.in_tiles(), tiles};
+    products = {nullptr, std::min<int64_t>(4, g.out_tiles()), tiles};
+    Carver carver(scratch);
+    values.data = carver.take<float>(values.floats());
+    products.data = carver.take<float>(products.floats());
+    floats = carver.floats();
+  }
+  int64_t floats = 0;
+};
+
+}  // namespace unfold::nhwc
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace unfold::HWY_NAMESPACE {
+namespace {  // other files have tiles of their own by these names
+
+using namespace winograd;
+using nhwc::PointWeights;
+
+// Register tile: kMostTiles tiles x (kPanels channel tiles), as in nhwc_gather.cpp.
+#if HWY_TARGET == HWY_SCALAR
+constexpr int kMostTiles = 1, kPanels = 1;
+#elif HWY_TARGET <= HWY_AVX3
+constexpr int kMostTiles = 14, kPanels = 2;
+#elif HWY_TARGET == HWY_AVX2 || HWY_ARCH_ARM
+constexpr int kMostTiles = 6, kPanels = 1;
+#else
+constexpr int kMostTiles = 3, kPanels = 1;
+#endif
+
+/// The products of some tiles at one point: values (tiles x k) times weights (k x 16).
+struct Product {
+  const float* values;
+  int64_t values_step;  // from 16 channels to the next
+  int64_t channel_tiles;
+  const float* w;
+  int64_t w_panel;
+  float* to;
+  int64_t to_panel;
+};
+
+template <int kTiles, int kTilePanels>
+void product(const Product& p) {
+  const D d;
+  constexpr int kPanelVectors = static_cast<int>(kNhwcTile / kLanes), kVectors = kPanelVectors * kTilePanels;
+  V sum[kTiles][kVectors];
+#pragma GCC unroll 16
+  for (int t = 0; t < kTiles; ++t) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) sum[t][v] = hn::Zero(d);
+  }
+  const float* values = p.values;
+  const float* w = p.w;
+  const int64_t values_step = p.values_step, w_panel = p.w_panel;
+  for (int64_t channel = 0; channel < p.channel_tiles; ++channel, values += values_step) {
+    for (int64_t k = 0; k < kNhwcTile; ++k, w += kNhwcTile) {
+      V wv[kVectors];
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) {
+        wv[v] = hn::Load(d, w + v / kPanelVectors * w_panel + v % kPanelVectors * kLanes);
+      }
+#pragma GCC unroll 16
+      for (int t = 0; t < kTiles; ++t) {
+        const V x = hn::Set(d, values[t * kNhwcTile + k]);
+#pragma GCC unroll 16
+        for (int v = 0; v < kVectors; ++v) sum[t][v] = hn::MulAdd(x, wv[v], sum[t][v]);
+      }
+    }
+  }
+  float* const to = p.to;
+  const int64_t to_panel = p.to_panel;
+#pragma GCC unroll 16
+  for (int t = 0; t < kTiles; ++t) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      hn::Store(sum[t][v], d, to + v / kPanelVectors * to_panel + t * kNhwcTile + v % kPanelVectors * kLanes);
+    }
+  }
+}
+
+using ProductFunction = void (*)(const Product&);
+using ProductFunctions = std::array<ProductFunction, kMostTiles>;  // by tiles - 1
+
+template <int kTilePanels, size_t... kIndex>
+constexpr ProductFunctions products(std::index_sequence<kIndex...>) {
+  return {&product<static_cast<int>(kIndex) + 1, kTilePanels>...};
+}
+using Tiles = std::make_index_sequence<kMostTiles>;
+constexpr ProductFunctions kProducts1 = products<1>(Tiles()), kProducts2 = products<kPanels>(Tiles());
+
+/// All products of `tiles` tiles with channel tiles [tile0, tile1).
+void block_products(const nhwc::WinogradCall& call, const nhwc::WinogradBlock& block, int64_t tiles,
+                    int64_t tile0, int64_t tile1) {
+  const PointWeights weights(call.g.in);
+  const int64_t parts = nhwc::divide_up(tiles, kMostTiles), small = tiles / parts, larger = tiles % parts;
+  for (int64_t point = 0; point < kPoints; ++point) {
+    for (int64_t tile = tile0; tile < tile1;) {
+      const int64_t panels = tile1 - tile >= kPanels ? kPanels : 1;
+      Product p{};
+      p.values = block.values.data + point * block.values.point_step();
+      p.values_step = block.values.channel_step();
+      p.channel_tiles = block.values.channel_tiles;
+      p.w = call.packed + tile * weights.tile_step() + point * weights.point_step();
+      p.w_panel = weights.tile_step();
+      p.to = block.products.data + point * block.products.point_step() +
+             (tile - tile0) * block.products.channel_step();
+      p.to_panel = block.products.channel_step();
+      // Weights of the next products, fetched while these are computed.
+      const float* ahead = tile + panels < tile1 ? p.w + panels * p.w_panel
+                           : point + 1 < kPoints ? call.packed + tile0 * weights.tile_step() +
+                                                       (point + 1) * weights.point_step()
+                                                 : p.w;
+      const int64_t ahead_rows = nhwc::divide_up(weights.k, parts);
+      for (int64_t part = 0; part < parts; ++part) {
+        for (int64_t r = part * ahead_rows; r < std::min(weights.k, (part + 1) * ahead_rows); ++r) {
+          for (int64_t panel = 0; panel < panels; ++panel)
+            hwy::Prefetch(ahead + panel * p.w_panel + r * kNhwcTile);
+        }
+        const int64_t count = small + (part < larger);
+        (panels == 1 ? kProducts1 : kProducts2)[static_cast<size_t>(count - 1)](p);
+        p.values += count * kNhwcTile;
+        p.to += count * kNhwcTile;
+      }
+      tile += panels;
+    }
+  }
+}
+
+/// Overwrites what tiles [tile0, ...) of the images have of channel tile `channel_tile`, from its products.
+void block_outputs(const nhwc::WinogradCall& call, const nhwc::PointBlock& products, const float* from,
+                   int64_t tile0, int64_t tile1, int64_t channel_tile) {
+  const D d;
+  const TileGrid& g = call.g;
+  const int64_t channel = channel_tile * kNhwcTile, width = std::min(kNhwcTile, g.out - channel);
+  HWY_ALIGN float bias[kNhwcTile] = {};
+  if (call.bias) std::copy_n(call.bias + channel, width, bias);
+  const bool relu = call.epilogue == NhwcEpilogue::relu;
+  HWY_ALIGN float y[kOutputs * kOutputs * kNhwcTile];
+  for (int64_t t = tile0; t < tile1; ++t, from += kNhwcTile) {
+    const TilePlace at = nhwc::place_of(g, t);
+    transform<Outputs>({from, kPatch * products.point_step(), products.point_step()},
+                       {y, kOutputs * kNhwcTile, kNhwcTile});
+    const int64_t rows = std::min<int64_t>(kOutputs, g.oh - at.row);
+    const int64_t cols = std::min<int64_t>(kOutputs, g.ow - at.col);
+    float* const out = call.out + ((at.image * g.oh + at.row) * g.ow + at.col) * g.out + channel;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t c = 0; c < cols; ++c) {
+        float* const tile = y + (r * kOutputs + c) * kNhwcTile;
+        float* const to = out + (r * g.ow + c) * g.out;
+        for (int64_t v = 0; v < kNhwcTile; v += kLanes) {
+          V value = hn::Add(hn::Load(d, tile + v), hn::Load(d, bias + v));
+          if (relu) value = hn::IfThenZeroElse(hn::Lt(value, hn::Zero(d)), value);
+          if (width == kNhwcTile) {
+            hn::StoreU(value, d, to + v);
+          } else {
+            hn::Store(value, d, tile + v);
+          }
+        }
+        if (width != kNhwcTile) std::copy_n(tile, width, to);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void NhwcWinograd(const nhwc::WinogradCall& call, const nhwc::WinogradBlock& block) {
+  const TileGrid& g = call.g;
+  const NhwcRange& range = call.range;
+  const int64_t last = range.row1 * g.cols();
+  for (int64_t tile = range.row0 * g.cols(); tile < last; tile += block.values.tiles) {
+    const int64_t end = std::min(last, tile + block.values.tiles);
+    source_points(g, call.source, tile, end, block.values);
+    for (int64_t c0 = range.tile0; c0 < range.tile1; c0 += block.products.channel_tiles) {
+      const int64_t c1 = std::min(range.tile1, c0 + block.products.channel_tiles);
+      block_products(call, block, end - tile, c0, c1);
+      for (int64_t c = c0; c < c1; ++c) {
+        block_outputs(call, block.products, block.products.data + (c - c0) * block.products.channel_step(),
+                      tile, end, c);
+      }
+    }
+  }
+}
+
+const char* NhwcWinogradTarget() {
+  return hwy::TargetName(HWY_TARGET);
+}
+
+}  // namespace unfold::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace unfold {
+
+HWY_EXPORT(NhwcWinograd);
+HWY_EXPORT(NhwcWinogradTarget);
+
+using nhwc::TileGrid;
+
+namespace {
+
+int64_t sweep_scratch(const TileGrid& g, int64_t images) {
+  return nhwc::WinogradBlock(g, images, nullptr).floats;
+}
+
+void sweep(const nhwc::WinogradCall& call, int64_t images) {
+  HWY_DYNAMIC_DISPATCH(NhwcWinograd)(call, nhwc::WinogradBlock(call.g, images, call.scratch));
+}
+
+}  // namespace
+
+bool nhwc_winograd_suits(const Conv2dShape& s) {
+  const Window2d& k = s.window;
+  return k.kernel_h == 3 && k.kernel_w == 3 && k.stride_h == 1 && k.stride_w == 1 && k.dilation_h == 1 &&
+         k.dilation_w == 1 && k.groups == 1 && s.ic >= 16 && s.oc >= 16;
+}
+
+int64_t nhwc_winograd_output_rows(const Conv2dShape& s) {
+  return TileGrid::forward(s).rows();
+}
+
+int64_t nhwc_winograd_input_rows(const Conv2dShape& s) {
+  return TileGrid::backward(s).rows();
+}
+
+int64_t nhwc_winograd_forward_scratch(const Conv2dShape& s) {
+  return sweep_scratch(TileGrid::forward(s), s.n);
+}
+
+int64_t nhwc_winograd_backward_data_scratch(const Conv2dShape& s) {
+  return sweep_scratch(TileGrid::backward(s), s.n);
+}
+
+void nhwc_winograd_forward(const Conv2dShape& s, const NhwcRange& range, const float* x, const float* packed,
+                           const float* b, NhwcEpilogue epilogue, float* y, float* scratch) {
+  sweep({TileGrid::forward(s), range, x, packed, b, epilogue, y, scratch}, s.n);
+}
+
+void nhwc_winograd_backward_data(const Conv2dShape& s, const NhwcRange& range, const float* turned,
+                                 const float* dy, float* dx, float* scratch) {
+  sweep({TileGrid::backward(s), range, dy, turned, nullptr, NhwcEpilogue::none, dx, scratch}, s.n);
+}
+
+const char* nhwc_winograd_target() {
+  return HWY_DYNAMIC_DISPATCH(NhwcWinogradTarget)();
+}
+
+}  // namespace unfold
+#endif  // HWY_ONCE

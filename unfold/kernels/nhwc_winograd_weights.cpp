@@ -1,0 +1,104 @@
+// Winograd over NHWC: the weights at the points, in the order in which the products read them.
+#include <algorithm>
+
+#include "unfold/kernels/nhwc_winograd.h"
+#include "unfold/kernels/simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "unfold/kernels/nhwc_winograd_weights.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "unfold/kernels/nhwc_layout-inl.h"
+#include "unfold/kernels/nhwc_winograd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace unfold::HWY_NAMESPACE {
+
+using nhwc::PointWeights;
+using winograd::Kernel;
+using winograd::kTaps;
+
+namespace {
+
+constexpr int64_t kKernel = int64_t{kTaps} * kTaps;
+
+struct RowOfTap {
+  int64_t operator()(int64_t c) const { return c * kNhwcTile; }
+};
+
+/// Channel tile `tile` of OC: k counts input channels.
+void pack(const Conv2dShape& s, int64_t tile, const float* w, const PointWeights& packed, float* to) {
+  const int64_t first = tile * kNhwcTile, lanes = std::min(kNhwcTile, s.oc - first), row = s.ic * kKernel;
+  HWY_ALIGN float taps[kNhwcTile * kKernel * kNhwcTile];  // [ic][kh][kw][16]
+  for (int64_t ic = 0; ic < s.ic; ic += kNhwcTile) {
+    const int64_t count = std::min(kNhwcTile, s.ic - ic);
+    pack_tile(w + first * row + ic * kKernel, row, lanes, count * kKernel, taps, RowOfTap());
+    for (int64_t i = 0; i < count; ++i) {
+      winograd::transform<Kernel>(
+          {taps + i * kKernel * kNhwcTile, kTaps * kNhwcTile, kNhwcTile},
+          {to + (ic + i) * kNhwcTile, nhwc::kPatch * packed.point_step(), packed.point_step()});
+    }
+  }
+}
+
+/// Channel tile `tile` of IC: k counts output channels, the kernel is turned.
+void pack_turned(const Conv2dShape& s, int64_t tile, const float* w, const PointWeights& packed, float* to) {
+  const int64_t first = tile * kNhwcTile, lanes = std::min(kNhwcTile, s.ic - first);
+  HWY_ALIGN float taps[kKernel * kNhwcTile];
+  for (int64_t oc = 0; oc < s.oc; ++oc) {
+    pack_tile(w + (oc * s.ic + first) * kKernel, kKernel, lanes, kKernel, taps, RowOfTap());
+    winograd::transform<Kernel>(
+        {taps + (kKernel - 1) * kNhwcTile, -kTaps * kNhwcTile, -kNhwcTile},
+        {to + oc * kNhwcTile, nhwc::kPatch * packed.point_step(), packed.point_step()});
+  }
+}
+
+/// Rows of k that no channel has, behind `channels` of them.
+void clear_rest(const PointWeights& packed, int64_t channels, float* to) {
+  for (int64_t point = 0; point < nhwc::kPoints; ++point) {
+    float* const rows = to + point * packed.point_step();
+    std::fill(rows + channels * kNhwcTile, rows + packed.k * kNhwcTile, 0.0f);
+  }
+}
+
+}  // namespace
+
+void NhwcWinogradPack(const Conv2dShape& s, bool turned, int64_t tile0, int64_t tile1, const float* w,
+                      float* to) {
+  const int64_t channels = turned ? s.oc : s.ic;
+  const PointWeights packed(channels);
+  for (int64_t tile = tile0; tile < tile1; ++tile) {
+    (turned ? pack_turned : pack)(s, tile, w, packed, to + tile * packed.tile_step());
+    clear_rest(packed, channels, to + tile * packed.tile_step());
+  }
+}
+
+}  // namespace unfold::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace unfold {
+
+HWY_EXPORT(NhwcWinogradPack);
+
+int64_t nhwc_winograd_weight_floats(const Conv2dShape& s) {
+  return nhwc::channel_tiles(s.oc) * nhwc::PointWeights(s.ic).tile_step();
+}
+
+int64_t nhwc_winograd_turned_weight_floats(const Conv2dShape& s) {
+  return nhwc::channel_tiles(s.ic) * nhwc::PointWeights(s.oc).tile_step();
+}
+
+void nhwc_winograd_pack_weights(const Conv2dShape& s, int64_t tile0, int64_t tile1, const float* w,
+                                float* packed) {
+  HWY_DYNAMIC_DISPATCH(NhwcWinogradPack)(s, false, tile0, tile1, w, packed);
+}
+
+void nhwc_winograd_pack_weights_turned(const Conv2dShape& s, int64_t tile0, int64_t tile1, const float* w,
+                                       float* packed) {
+  HWY_DYNAMIC_DISPATCH(NhwcWinogradPack)(s, true, tile0, tile1, w, packed);
+}
+
+}  // namespace unfold
+#endif  // HWY_ONCE
