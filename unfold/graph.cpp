@@ -5,6 +5,7 @@
 #include "unfold/error.h"
 #include "unfold/ops/activation.h"
 #include "unfold/ops/conv2d.h"
+#include "unfold/ops/dropout.h"
 #include "unfold/ops/linear.h"
 #include "unfold/ops/pool2d.h"
 #include "unfold/ops/shape_ops.h"
@@ -63,6 +64,9 @@ ValueId Graph::relu(std::string name, ValueId x) {
 }
 ValueId Graph::sigmoid(std::string name, ValueId x) {
   return add(std::move(name), std::make_shared<Sigmoid>(), {x});
+}
+ValueId Graph::dropout(std::string name, ValueId x, double p) {
+  return add(std::move(name), std::make_shared<Dropout>(p), {x});
 }
 ValueId Graph::flatten(std::string name, ValueId x) {
   return add(std::move(name), std::make_shared<Flatten>(), {x});

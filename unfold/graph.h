@@ -45,6 +45,7 @@ class Graph {
   ValueId tanh(std::string name, ValueId x, double scale = 1);
   ValueId relu(std::string name, ValueId x);
   ValueId sigmoid(std::string name, ValueId x);
+  ValueId dropout(std::string name, ValueId x, double p = 0.5);
   ValueId flatten(std::string name, ValueId x);
   ValueId add(std::string name, ValueId a, ValueId b);
   ValueId softmax(std::string name, ValueId x);

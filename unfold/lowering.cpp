@@ -15,9 +15,11 @@ namespace {
 /// Sixteen images of a value beyond this no longer fit a second-level cache beside their gradients.
 constexpr int64_t kLaneElements = 1 << 15;
 
-/// The kernel for a node with these input shapes, if there is one.
+/// The kernel for a node with these input shapes, if there is one. `trunk` is the layout of images inside
+/// the network.
 template <class T>
-const Implementation<T>* choose(const Op& op, const std::vector<Shape>& in, const LoweringOptions& options) {
+const Implementation<T>* choose(const Op& op, const std::vector<Shape>& in, const LoweringOptions& options,
+                                Layout trunk) {
   Call<T> sizes;
   sizes.n = lanes::kLanes;
   sizes.window = op.window_shape(in);
@@ -34,7 +36,10 @@ const Implementation<T>* choose(const Op& op, const std::vector<Shape>& in, cons
   for (const Implementation<T>& kernel : table) {
     const bool mine = kernel.engine == options.engine || kernel.engine == Engine::naive ||
                       (options.engine == Engine::fast && kernel.engine == Engine::im2col);
-    const bool allowed = (options.lanes || kernel.layout == Layout::nchw) && (kernel.exact || !options.exact);
+    const bool lies_so = kernel.layout == Layout::nchw ||
+                         (kernel.layout == trunk && (trunk == Layout::chwn16 || in[0].rank() == 3));
+    const bool allowed =
+        lies_so && (kernel.exact || !options.exact) && (!kernel.parts || trunk == Layout::nhwc);
     if (mine && allowed && suits(kernel)) return &kernel;
   }
   return nullptr;
@@ -44,9 +49,11 @@ template <class T>
 class Lowering {
  public:
   Lowering(const Graph& graph, const LoweringOptions& options) : graph_(graph), options_(options) {
+    if (options.engine != Engine::fast || !std::is_same_v<T, float>) return;
     for (int v = 0; v < graph.values(); ++v) {
-      if (graph.shape({v}).elements() > kLaneElements) options_.lanes = false;
+      if (graph.shape({v}).elements() > kLaneElements) low_.by_layer = true;
     }
+    trunk_ = low_.by_layer ? Layout::nhwc : options.lanes ? Layout::chwn16 : Layout::nchw;
   }
 
   Lowered<T> run() {
@@ -60,10 +67,10 @@ class Lowering {
         node.name = nodes[i].name + "+" + node.name;
         node.op = both;
         node.inputs = nodes[i].inputs;
-        add(node);
+        add(node, nodes[i].name);
         ++i;
       } else {
-        add(nodes[i]);
+        add(nodes[i], nodes[i].name);
       }
     }
     const int output = low_.value_of[static_cast<size_t>(graph_.output().index)];
@@ -84,20 +91,22 @@ class Lowering {
   std::shared_ptr<const Op> fused(size_t i) const {
     const std::vector<Node>& nodes = graph_.nodes();
     if constexpr (!std::is_same_v<T, float>) return nullptr;
-    if (!options_.fuse || !options_.lanes || options_.engine != Engine::fast || i + 1 == nodes.size())
-      return nullptr;
+    if (!options_.fuse || trunk_ == Layout::nchw || i + 1 == nodes.size()) return nullptr;
     int readers = 0;
     for (const Node& node : nodes)
       readers += static_cast<int>(std::count(node.inputs.begin(), node.inputs.end(), nodes[i].output));
     if (readers != 1 || nodes[i + 1].inputs != std::vector<ValueId>{nodes[i].output}) return nullptr;
-    return fuse(*nodes[i].op, *nodes[i + 1].op, graph_.shape(nodes[i].output));
+    return fuse(*nodes[i].op, *nodes[i + 1].op, graph_.shape(nodes[i].output), trunk_);
   }
 
-  void add(const Node& node) {
+  /// `owner` is the name its parameters go by.
+  void add(const Node& node, const std::string& owner) {
     LoweredNode<T> lowered;
     lowered.name = node.name;
     lowered.op = node.op;
-    lowered.kernel = choose<T>(*node.op, graph_.input_shapes(node), options_);
+    lowered.weight = table_->find(owner + ".weight");
+    lowered.bias = table_->find(owner + ".bias");
+    lowered.kernel = choose<T>(*node.op, graph_.input_shapes(node), options_, trunk_);
     if (!lowered.kernel) {
       throw Error(ErrorKind::usage, "no kernel for this operator").where(node.name).got(node.op->type());
     }
@@ -118,8 +127,8 @@ class Lowering {
     if (made != converted_.end()) return made->second;
     LoweredNode<T> node;
     const std::string from = low_.nodes.empty() || value == 0 ? "input" : producer(value);
-    node.name = from + (layout == Layout::chwn16 ? ":lanes" : ":rows");
-    node.op = std::make_shared<Relayout>(layout);
+    node.name = from + (layout == Layout::chwn16 ? ":lanes" : layout == Layout::nhwc ? ":nhwc" : ":rows");
+    node.op = std::make_shared<Relayout>(low_.layouts[v], layout);
     node.kernel = &node.op->implementations(T{})[0];
     node.inputs = {value};
     node.output = add_value(low_.shapes[v], layout);
@@ -138,10 +147,7 @@ class Lowering {
     // Forward: which values depend on a parameter (or on an input whose gradient is wanted).
     std::vector<bool> wants(low_.shapes.size(), false), reached(low_.shapes.size(), false);
     wants[0] = options_.input_gradient;
-    const auto table = graph_.parameter_table();
-    for (LoweredNode<T>& node : low_.nodes) {
-      node.weight = table->find(node.name + ".weight");
-      node.bias = table->find(node.name + ".bias");
+    for (const LoweredNode<T>& node : low_.nodes) {
       bool any = node.weight >= 0;
       for (const int value : node.inputs) any = any || wants[static_cast<size_t>(value)];
       wants[static_cast<size_t>(node.output)] = any;
@@ -164,7 +170,9 @@ class Lowering {
   }
 
   const Graph& graph_;
-  LoweringOptions options_;
+  const LoweringOptions options_;
+  const std::shared_ptr<const ParameterTable> table_ = graph_.parameter_table();
+  Layout trunk_ = Layout::nchw;
   Lowered<T> low_;
   std::map<std::pair<int, Layout>, int> converted_;
 };

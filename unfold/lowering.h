@@ -1,6 +1,6 @@
 // Graph -> what an engine runs: a kernel for every node, the layout of every value, conversions between
 // layouts; in which order, whose gradient is wanted, who overwrites it and who adds to it. naive and im2col
-// keep one step per node; fast puts the values of small networks into lanes.
+// keep one step per node; fast puts the values of small networks into lanes, those of large ones into NHWC.
 #pragma once
 
 #include <memory>
@@ -37,6 +37,7 @@ struct Lowered {
   std::vector<Shape> shapes;    ///< of one image, by value
   std::vector<Layout> layouts;  ///< by value
   std::vector<int> value_of;    ///< by value of the graph; -1 for one that a fused node keeps to itself
+  bool by_layer = false;        ///< whether one step's values are too large for the depth-first way
 };
 
 struct LoweringOptions {

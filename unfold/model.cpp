@@ -5,12 +5,14 @@
 #include <cstdio>
 
 #include "unfold/error.h"
+#include "unfold/models/alexnet.h"
 #include "unfold/models/lenet5.h"
+#include "unfold/models/vgg.h"
 
 namespace unfold {
 namespace {
 
-constexpr std::string_view kModels[] = {"lenet5", "lenet5-article"};
+constexpr std::string_view kModels[] = {"lenet5", "lenet5-article", "alexnet", "vgg16"};
 
 std::string grouped(int64_t value) {  // 61706 -> "61,706"
   std::string digits = std::to_string(value);
@@ -65,18 +67,30 @@ std::span<const std::string_view> model_names() {
   return kModels;
 }
 
+Graph make_graph(std::string_view name) {
+  if (name == "lenet5") return lenet5();
+  if (name == "lenet5-article") return lenet5_article();
+  if (name == "alexnet") return alexnet();
+  if (name == "vgg16") return vgg16();
+  throw Error(ErrorKind::usage, "unknown model").wanted("lenet5, lenet5-article, alexnet or vgg16").got(name);
+}
+
 Model make_model(std::string_view name, uint64_t seed) {
-  if (std::find(std::begin(kModels), std::end(kModels), name) == std::end(kModels)) {
-    throw Error(ErrorKind::usage, "unknown model").wanted("lenet5 or lenet5-article").got(name);
-  }
-  const bool article = name == "lenet5-article";
+  const bool article = name == "lenet5-article", digits = article || name == "lenet5";
   Model model;
   model.name = name;
-  model.graph = article ? lenet5_article() : lenet5();
+  model.graph = make_graph(name);
   model.parameters = Parameters<float>(model.graph.parameter_table());
   initialise(model.parameters, article ? Init::article : Init::pytorch, seed);
-  model.preprocessing.fit = article ? Preprocessing::Fit::bilinear : Preprocessing::Fit::pad;
-  for (int digit = 0; digit < 10; ++digit) model.classes.push_back(std::to_string(digit));
+  if (digits) {
+    model.preprocessing.fit = article ? Preprocessing::Fit::bilinear : Preprocessing::Fit::pad;
+  } else {
+    const Shape image = model.graph.shape(model.graph.input());
+    model.preprocessing = {
+        .image_h = image[1], .image_w = image[2], .out_h = image[1], .out_w = image[2], .digit = false};
+  }
+  const int64_t classes = model.graph.shape(model.graph.output()).elements();
+  for (int64_t i = 0; i < classes; ++i) model.classes.push_back(std::to_string(i));
   return model;
 }
 

@@ -28,10 +28,13 @@ struct Model {
   std::string summary() const;
 };
 
-/// The named model with fresh weights: "lenet5" (PyTorch's initial values) or "lenet5-article" (the
-/// article's). Throws usage for another name, listing these.
-Model make_model(std::string_view name, uint64_t seed);
+/// The names make_graph and make_model know: "lenet5", "lenet5-article", "alexnet", "vgg16".
 std::span<const std::string_view> model_names();
+/// The named network. Throws usage for another name, listing these.
+Graph make_graph(std::string_view name);
+/// The named model with fresh weights, PyTorch's initial values or, for "lenet5-article", the article's.
+/// Throws usage for another name, listing these.
+Model make_model(std::string_view name, uint64_t seed);
 
 /// Runs a model forward, over and over: the plan, its memory and its threads. Not to be shared between
 /// threads: each makes its own, over one const model.

@@ -81,6 +81,8 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
                                         .fuse = !options.keep && !std::getenv("UNFOLD_KERNEL"),
                                         .exact = !options.training || options.numerics == Numerics::exact,
                                         .input_gradient = options.input_gradient});
+  by_layer_ = lowered.by_layer;
+  if (by_layer_ && options.training) shard_images_ = options.batch;
   shapes_ = std::move(lowered.shapes);
   layouts_ = std::move(lowered.layouts);
   value_of_ = std::move(lowered.value_of);
@@ -104,7 +106,7 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
     }
   }
   place();
-  if (options_.training) cut_gradient();
+  if (options_.training && !by_layer_) cut_gradient();
 }
 
 template <class T>
@@ -115,7 +117,7 @@ int64_t Plan<T>::parameter_elements(const Step& step) const {
 
 template <class T>
 bool Plan<T>::has_partial(const Step& step) const {
-  return parameter_elements(step) <= kPartialElements && !step.op->splits_rows();
+  return !by_layer_ && parameter_elements(step) <= kPartialElements && !step.op->splits_rows();
 }
 
 template <class T>
@@ -142,7 +144,7 @@ void Plan<T>::place() {
   // `end` the owners of large weights, who walk all shards. A tensor lives from the step that makes it to the
   // last that reads it.
   const int steps = static_cast<int>(steps_.size()), loss = steps + 1, end = 2 * steps + 2;
-  const int64_t images = std::min(kShardImages, options_.batch);
+  const int64_t images = std::min(shard_images_, options_.batch);
   const bool training = options_.training;
   const size_t values = shapes_.size();
   std::vector<int> made(values, 0), read(values, 0), gradient_made(values, end), gradient_read(values, 0);
@@ -150,7 +152,7 @@ void Plan<T>::place() {
   gradient_made.back() = loss;
   for (int i = 0; i < steps; ++i) {
     const Step& step = steps_[static_cast<size_t>(i)];
-    const bool walks = training && step.weight >= 0 && !has_partial(step);
+    const bool walks = training && !by_layer_ && step.weight >= 0 && !has_partial(step);
     const int used = !training || !step.backward ? i + 1 : walks ? end : 2 * steps + 1 - i;
     const auto y = static_cast<size_t>(step.output);
     made[y] = i + 1;
@@ -182,7 +184,8 @@ void Plan<T>::place() {
     Step& step = steps_[static_cast<size_t>(i)];
     const int backward = 2 * steps + 1 - i;
     const int64_t saved = step.kernel->saved ? step.kernel->saved(*step.op, sizes(step, images)) : 0;
-    const int last = !training ? i + 1 : step.weight >= 0 && !has_partial(step) ? end : backward;
+    const bool walks = !by_layer_ && step.weight >= 0 && !has_partial(step);
+    const int last = !training ? i + 1 : walks ? end : backward;
     step.saved = saved > 0 ? arena.place(saved, i + 1, last) : -1;
     if (step.kernel->scratch) {
       scratch = std::max(scratch, step.kernel->scratch(*step.op, sizes(step, images)));
@@ -201,7 +204,7 @@ void Plan<T>::place() {
     }
   }
   if (addend > 0) addend_at_ = arena.place(addend * static_cast<int64_t>(sizeof(T)), loss, end);
-  memory_.slabs = options_.training ? shards() : 0;
+  memory_.slabs = by_layer_ ? 1 : options_.training ? shards() : 0;
   memory_.slab_bytes = round_up(arena.end());
   kernel_scratch_bytes_ = round_up(scratch * static_cast<int64_t>(sizeof(T)));
   memory_.scratch_bytes = kernel_scratch_bytes_;
@@ -258,7 +261,7 @@ std::vector<std::string> Plan<T>::kernels() const {
 template <class T>
 std::string Plan<T>::numerics_key() const {
   std::string key = sizeof(T) == 8 ? "f64" : "f32";
-  key += " shard=" + std::to_string(kShardImages);
+  key += by_layer_ ? " by layer" : " shard=" + std::to_string(kShardImages);
   for (const Step& step : steps_)
     key += std::string("; ") + step.name + " " + step.kernel->name + " " + step.kernel->numerics;
   return key;
@@ -279,9 +282,10 @@ std::string Plan<T>::text() const {
     text += line;
   }
   std::snprintf(line, sizeof line,
-                "%lld shards of %lld images; %lld bytes a slab, %lld bytes of scratch a worker\n",
-                static_cast<long long>(shards()), static_cast<long long>(kShardImages),
-                static_cast<long long>(memory_.slab_bytes), static_cast<long long>(memory_.scratch_bytes));
+                "%lld shards of %lld images%s; %lld bytes a slab, %lld bytes of scratch a worker\n",
+                static_cast<long long>(shards()), static_cast<long long>(shard_images_),
+                by_layer_ ? ", layer by layer" : "", static_cast<long long>(memory_.slab_bytes),
+                static_cast<long long>(memory_.scratch_bytes));
   return text + line;
 }
 

@@ -10,6 +10,9 @@
 //   3. the optimizer (train/optimizer.h).
 // A shard is a fixed range of images and the tree is a fixed tree, so the number of threads cannot change a
 // bit.
+//
+// Networks with large values go layer by layer instead: each pass of each step is a grid of tasks over the
+// whole batch (run_layers.cpp), and gradients of weights are summed over the images in order.
 #pragma once
 
 #include <functional>
@@ -62,7 +65,7 @@ class Plan {
   Plan(const Graph& graph, const PlanOptions& options);
 
   int64_t batch() const { return options_.batch; }
-  int64_t shards() const { return (options_.batch + kShardImages - 1) / kShardImages; }
+  int64_t shards() const { return (options_.batch + shard_images_ - 1) / shard_images_; }
   const PlanOptions& options() const { return options_; }
 
   /// Forward only. An image gives the same bits in any batch and at any place in it.
@@ -70,13 +73,14 @@ class Plan {
                ThreadPool& pool) const;
 
   /// Forward, cross-entropy of the output against `labels` (batch), backward. Overwrites `gradient`, the
-  /// gradient of the batch's mean loss, and `results` (batch).
+  /// gradient of the batch's mean loss, and `results` (batch). Random operators draw by `draws`.
   void gradient(const Parameters<T>& parameters, Fill<T> fill, const uint8_t* labels, Parameters<T>& gradient,
-                ImageResult* results, Workspace<T>& workspace, ThreadPool& pool) const;
+                ImageResult* results, Workspace<T>& workspace, ThreadPool& pool,
+                const Draws& draws = {}) const;
 
   /// The same, from a given gradient of the output: `give` writes dy (count, ...) in place of the loss.
   void gradient_from(const Parameters<T>& parameters, Fill<T> fill, Fill<T> give, Parameters<T>& gradient,
-                     Workspace<T>& workspace, ThreadPool& pool) const;
+                     Workspace<T>& workspace, ThreadPool& pool, const Draws& draws = {}) const;
 
   /// One image's value, or its gradient, as the last training run left it. Throws usage without
   /// PlanOptions::keep.
@@ -126,27 +130,47 @@ class Plan {
     const Parameters<T>& parameters;
     T *packed, *scratch;
     StepTimes* times;  // by step, or null
+    const Draws* draws;
   };
-  Worker worker(const Parameters<T>& parameters, Workspace<T>& workspace, int index) const {
-    return {parameters, workspace.packed(), workspace.scratch(index), workspace.times(index)};
-  }
-  Call<T> call(const Step& step, int64_t n, std::byte* slab, const Worker& worker) const;
-  void pack(const Parameters<T>& parameters, Workspace<T>& workspace, ThreadPool& pool) const;
-  void forward_shard(int64_t n, std::byte* slab, const Worker& worker) const;
-  void backward_shard(int64_t n, std::byte* slab, const Worker& worker) const;
-  void backward_stages(const Parameters<T>& parameters, Parameters<T>& gradient, Workspace<T>& workspace,
-                       ThreadPool& pool, FunctionRef<void(int64_t first, int64_t n, std::byte* slab)> seed,
-                       Fill<T> fill) const;
+  /// What a run is given, together.
+  struct Run {
+    const Parameters<T>& parameters;
+    Workspace<T>& workspace;
+    ThreadPool& pool;
+    const Draws* draws = nullptr;
+    Worker worker(int index) const {
+      return {parameters, workspace.packed(), workspace.scratch(index), workspace.times(index), draws};
+    }
+  };
+  /// Turns the output y of some images into its gradient dy.
+  using Seed = FunctionRef<void(int64_t first, int64_t n, const T* y, T* dy)>;
+
+  static T* at(std::byte* slab, int64_t offset) { return reinterpret_cast<T*>(slab + offset); }
+  Call<T> call(const Step& step, int64_t first, int64_t n, std::byte* slab, const Worker& worker) const;
+  void pack(const Run& run) const;
+  void forward_shard(int64_t first, int64_t n, std::byte* slab, const Worker& worker) const;
+  void backward_shard(int64_t first, int64_t n, std::byte* slab, const Worker& worker) const;
+  void backward_stages(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const;
+
+  // Layer by layer.
+  int64_t tasks(const Step& step, int64_t n, const ThreadPool& pool) const;
+  Call<T> part(const Step& step, int64_t n, int64_t index, int64_t tasks, std::byte* slab,
+               const Worker& worker) const;
+  void forward_layers(const Run& run, int64_t first, int64_t n, Fill<T> fill) const;
+  void backward_layers(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const;
+  void backward_layer(const Run& run, size_t index, Parameters<T>& gradient) const;
   void walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace, int worker) const;
   void add_partials(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace) const;
   void check(const Parameters<T>& parameters, const Workspace<T>& workspace) const;
   int64_t shard_images(int64_t shard) const {
-    return std::min(kShardImages, options_.batch - shard * kShardImages);
+    return std::min(shard_images_, options_.batch - shard * shard_images_);
   }
   std::vector<T> read(const std::vector<int64_t>& places, ValueId value, int64_t image,
                       const Workspace<T>& workspace) const;
 
   PlanOptions options_;
+  bool by_layer_ = false;
+  int64_t shard_images_ = kShardImages;  // layer by layer in training: the batch
   std::shared_ptr<const ParameterTable> table_;
   std::vector<Step> steps_;
   std::vector<Piece> pieces_;

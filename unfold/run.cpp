@@ -1,35 +1,14 @@
 // Running a plan: the stages, shard by shard. Building it is in plan.cpp.
 #include <algorithm>
-#include <chrono>
 
 #include "unfold/error.h"
 #include "unfold/kernels/activation.h"
+#include "unfold/kernels/lanes.h"
 #include "unfold/kernels/reference/softmax.h"
 #include "unfold/plan.h"
 
 namespace unfold {
 namespace {
-
-template <class T>
-T* at(std::byte* slab, int64_t offset) {
-  return reinterpret_cast<T*>(slab + offset);
-}
-
-/// Adds the seconds it lives to a step's time, if anybody measures.
-class Timed {
- public:
-  explicit Timed(double* to) : to_(to), start_(to ? Clock::now() : Clock::time_point()) {}
-  ~Timed() {
-    if (to_) *to_ += std::chrono::duration<double>(Clock::now() - start_).count();
-  }
-  Timed(const Timed&) = delete;
-  Timed& operator=(const Timed&) = delete;
-
- private:
-  using Clock = std::chrono::steady_clock;
-  double* to_;
-  Clock::time_point start_;
-};
 
 /// The loss step: each engine's own softmax. In place of the logits' gradient, dx.
 template <class T>
@@ -52,14 +31,18 @@ void Plan<T>::check(const Parameters<T>& parameters, const Workspace<T>& workspa
 }
 
 template <class T>
-Call<T> Plan<T>::call(const Step& step, int64_t n, std::byte* slab, const Worker& worker) const {
+Call<T> Plan<T>::call(const Step& step, int64_t first, int64_t n, std::byte* slab,
+                      const Worker& worker) const {
   Call<T> c = sizes(step, n);
+  c.first = first;
+  c.draws = worker.draws;
+  c.name = step.name;
   for (size_t k = 0; k < step.inputs.size(); ++k) {
-    c.x[k] = at<T>(slab, value_at_[static_cast<size_t>(step.inputs[k])]);
+    c.x[k] = at(slab, value_at_[static_cast<size_t>(step.inputs[k])]);
   }
-  c.y = at<T>(slab, value_at_[static_cast<size_t>(step.output)]);
+  c.y = at(slab, value_at_[static_cast<size_t>(step.output)]);
   const int64_t dy = value_gradient_at_[static_cast<size_t>(step.output)];
-  if (dy >= 0) c.dy = at<T>(slab, dy);
+  if (dy >= 0) c.dy = at(slab, dy);
   if (step.weight >= 0) c.w = worker.parameters.slice(step.weight);
   if (step.bias >= 0) c.b = worker.parameters.slice(step.bias);
   if (step.saved >= 0) c.saved = slab + step.saved;
@@ -69,27 +52,27 @@ Call<T> Plan<T>::call(const Step& step, int64_t n, std::byte* slab, const Worker
 }
 
 template <class T>
-void Plan<T>::forward_shard(int64_t n, std::byte* slab, const Worker& worker) const {
+void Plan<T>::forward_shard(int64_t first, int64_t n, std::byte* slab, const Worker& worker) const {
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
     const Timed timed(worker.times ? &worker.times[i].forward : nullptr);
-    step.kernel->forward(*step.op, call(step, n, slab, worker));
+    step.kernel->forward(*step.op, call(step, first, n, slab, worker));
   }
 }
 
 template <class T>
-void Plan<T>::backward_shard(int64_t n, std::byte* slab, const Worker& worker) const {
+void Plan<T>::backward_shard(int64_t first, int64_t n, std::byte* slab, const Worker& worker) const {
   for (size_t i = steps_.size(); i-- > 0;) {
     const Step& step = steps_[i];
     if (!step.backward) continue;
-    Call<T> c = call(step, n, slab, worker);
+    Call<T> c = call(step, first, n, slab, worker);
     if (step.partial >= 0) {
       const Timed timed(worker.times ? &worker.times[i].backward_weights : nullptr);
       const ParameterSlice& weight = (*table_)[step.weight];
       const int64_t elements = weight.shape.elements();
       c.row0 = 0;
       c.row1 = weight.shape[0];
-      c.dw = at<T>(slab, step.partial);
+      c.dw = at(slab, step.partial);
       c.db = step.bias >= 0 ? c.dw + elements : nullptr;
       std::fill(c.dw, c.dw + elements + (c.db ? c.row1 : 0), T{0});
       step.kernel->backward_weights(*step.op, c);
@@ -98,9 +81,9 @@ void Plan<T>::backward_shard(int64_t n, std::byte* slab, const Worker& worker) c
       const auto gradient = step.gradient[k];
       if (gradient == LoweredNode<T>::Gradient::none) continue;
       const Timed timed(worker.times ? &worker.times[i].backward_data : nullptr);
-      T* target = at<T>(slab, value_gradient_at_[static_cast<size_t>(step.inputs[k])]);
+      T* target = at(slab, value_gradient_at_[static_cast<size_t>(step.inputs[k])]);
       c.input = static_cast<int>(k);
-      c.dx = gradient == LoweredNode<T>::Gradient::add ? at<T>(slab, addend_at_) : target;
+      c.dx = gradient == LoweredNode<T>::Gradient::add ? at(slab, addend_at_) : target;
       step.kernel->backward_data(*step.op, c);
       if (c.dx != target) {
         for (int64_t e = 0, end = elements(step.inputs[k], n); e < end; ++e) target[e] += c.dx[e];
@@ -111,13 +94,13 @@ void Plan<T>::backward_shard(int64_t n, std::byte* slab, const Worker& worker) c
 
 /// Each worker packs the weights of some steps, for all shards.
 template <class T>
-void Plan<T>::pack(const Parameters<T>& parameters, Workspace<T>& workspace, ThreadPool& pool) const {
+void Plan<T>::pack(const Run& run) const {
   if (packs_.empty()) return;
-  pool.run(static_cast<int64_t>(packs_.size()), [&](int64_t index, int) {
+  run.pool.run(static_cast<int64_t>(packs_.size()), [&](int64_t index, int) {
     const Step& step = steps_[static_cast<size_t>(packs_[static_cast<size_t>(index)])];
     Call<T> c = sizes(step, 1);
-    c.w = parameters.slice(step.weight);
-    c.packed = workspace.packed() + step.packed;
+    c.w = run.parameters.slice(step.weight);
+    c.packed = run.workspace.packed() + step.packed;
     step.kernel->pack(*step.op, c);
   });
 }
@@ -126,39 +109,47 @@ template <class T>
 void Plan<T>::forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> take, Workspace<T>& workspace,
                       ThreadPool& pool) const {
   check(parameters, workspace);
-  pack(parameters, workspace, pool);
+  const Run run{parameters, workspace, pool};
+  pack(run);
+  if (by_layer_) {
+    for (int64_t shard = 0; shard < shards(); ++shard) {
+      const int64_t first = shard * shard_images_, n = shard_images(shard);
+      forward_layers(run, first, n, fill);
+      take(first, n, at(workspace.slab(0), value_at_.back()));
+    }
+    return;
+  }
   pool.run(shards(), [&](int64_t shard, int worker) {
     std::byte* slab = workspace.slab(options_.training ? shard : worker);
-    const int64_t first = shard * kShardImages, n = shard_images(shard);
-    fill(first, n, at<T>(slab, value_at_.front()));
-    forward_shard(n, slab, this->worker(parameters, workspace, worker));
-    take(first, n, at<T>(slab, value_at_.back()));
+    const int64_t first = shard * shard_images_, n = shard_images(shard);
+    fill(first, n, at(slab, value_at_.front()));
+    forward_shard(first, n, slab, run.worker(worker));
+    take(first, n, at(slab, value_at_.back()));
   });
 }
 
-/// The two stages of a gradient. `seed` turns a shard's output into the output's gradient.
+/// The two stages of a gradient.
 template <class T>
-void Plan<T>::backward_stages(const Parameters<T>& parameters, Parameters<T>& gradient,
-                              Workspace<T>& workspace, ThreadPool& pool,
-                              FunctionRef<void(int64_t, int64_t, std::byte*)> seed, Fill<T> fill) const {
-  check(parameters, workspace);
-  pack(parameters, workspace, pool);
-  pool.run(shards(), [&](int64_t shard, int worker) {
-    std::byte* slab = workspace.slab(shard);
-    const int64_t first = shard * kShardImages, n = shard_images(shard);
-    fill(first, n, at<T>(slab, value_at_.front()));
-    forward_shard(n, slab, this->worker(parameters, workspace, worker));
-    seed(first, n, slab);
-    backward_shard(n, slab, this->worker(parameters, workspace, worker));
+void Plan<T>::backward_stages(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const {
+  check(run.parameters, run.workspace);
+  pack(run);
+  if (by_layer_) return backward_layers(run, gradient, seed, fill);
+  run.pool.run(shards(), [&](int64_t shard, int worker) {
+    std::byte* slab = run.workspace.slab(shard);
+    const int64_t first = shard * shard_images_, n = shard_images(shard);
+    fill(first, n, at(slab, value_at_.front()));
+    forward_shard(first, n, slab, run.worker(worker));
+    seed(first, n, at(slab, value_at_.back()), at(slab, value_gradient_at_.back()));
+    backward_shard(first, n, slab, run.worker(worker));
   });
-  pool.run(static_cast<int64_t>(pieces_.size()), [&](int64_t index, int worker) {
+  run.pool.run(static_cast<int64_t>(pieces_.size()), [&](int64_t index, int worker) {
     const Piece& piece = pieces_[static_cast<size_t>(index)];
-    StepTimes* times = workspace.times(worker);
+    StepTimes* times = run.workspace.times(worker);
     const Timed timed(times ? &times[piece.step].backward_weights : nullptr);
     if (steps_[static_cast<size_t>(piece.step)].partial >= 0) {
-      add_partials(piece, gradient, workspace);
+      add_partials(piece, gradient, run.workspace);
     } else {
-      walk(piece, gradient, workspace, worker);
+      walk(piece, gradient, run.workspace, worker);
     }
   });
 }
@@ -166,37 +157,32 @@ void Plan<T>::backward_stages(const Parameters<T>& parameters, Parameters<T>& gr
 template <class T>
 void Plan<T>::gradient(const Parameters<T>& parameters, Fill<T> fill, const uint8_t* labels,
                        Parameters<T>& gradient, ImageResult* results, Workspace<T>& workspace,
-                       ThreadPool& pool) const {
+                       ThreadPool& pool, const Draws& draws) const {
   const int64_t classes = shapes_.back().elements();
   const T scale = T{1} / static_cast<T>(options_.batch);
-  const auto seed = [&](int64_t first, int64_t n, std::byte* slab) {
-    const T* logits = at<T>(slab, value_at_.back());
+  const auto seed = [&](int64_t first, int64_t n, const T* logits, T* dy) {
     double loss[kShardImages];
-    loss_step(options_.engine, n, classes, logits, labels + first, scale, loss,
-              at<T>(slab, value_gradient_at_.back()));
+    loss_step(options_.engine, n, classes, logits, labels + first, scale, loss, dy);
     for (int64_t i = 0; i < n; ++i) {
       const T* row = logits + i * classes;
       results[first + i] = {loss[i], static_cast<int32_t>(std::max_element(row, row + classes) - row)};
     }
   };
-  backward_stages(parameters, gradient, workspace, pool, seed, fill);
+  backward_stages({parameters, workspace, pool, &draws}, gradient, seed, fill);
 }
 
 template <class T>
 void Plan<T>::gradient_from(const Parameters<T>& parameters, Fill<T> fill, Fill<T> give,
-                            Parameters<T>& gradient, Workspace<T>& workspace, ThreadPool& pool) const {
-  const auto seed = [&](int64_t first, int64_t n, std::byte* slab) {
-    give(first, n, at<T>(slab, value_gradient_at_.back()));
-  };
-  backward_stages(parameters, gradient, workspace, pool, seed, fill);
+                            Parameters<T>& gradient, Workspace<T>& workspace, ThreadPool& pool,
+                            const Draws& draws) const {
+  const auto seed = [&](int64_t first, int64_t n, const T*, T* dy) { give(first, n, dy); };
+  backward_stages({parameters, workspace, pool, &draws}, gradient, seed, fill);
 }
 
 template <class T>
 void Plan<T>::add_partials(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace) const {
   const Step& step = steps_[static_cast<size_t>(piece.step)];
-  const auto partial = [&](int64_t shard) {
-    return at<T>(workspace.slab(shard), step.partial) + piece.first;
-  };
+  const auto partial = [&](int64_t shard) { return at(workspace.slab(shard), step.partial) + piece.first; };
   for (int64_t stride = 1; stride < shards(); stride *= 2) {
     for (int64_t shard = 0; shard + stride < shards(); shard += 2 * stride) {
       T* to = partial(shard);
@@ -232,8 +218,8 @@ void Plan<T>::walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& wo
   for (int64_t shard = 0; shard < shards(); ++shard) {
     std::byte* slab = workspace.slab(shard);
     Call<T> c = sizes(step, shard_images(shard));
-    c.x[0] = at<T>(slab, value_at_[static_cast<size_t>(step.inputs[0])]);
-    c.dy = at<T>(slab, value_gradient_at_[static_cast<size_t>(step.output)]);
+    c.x[0] = at(slab, value_at_[static_cast<size_t>(step.inputs[0])]);
+    c.dy = at(slab, value_gradient_at_[static_cast<size_t>(step.output)]);
     if (step.saved >= 0) c.saved = slab + step.saved;
     c.row0 = piece.row0;
     c.row1 = piece.row1;
@@ -262,12 +248,17 @@ std::vector<T> Plan<T>::read(const std::vector<int64_t>& places, ValueId value, 
                 "only a plan made with `keep` has its values, for the images of its batch, and gradients of "
                 "what learns");
   }
-  const bool lanes = layouts_[static_cast<size_t>(v)] == Layout::chwn16;
-  const int64_t count = shapes_[static_cast<size_t>(v)].elements(), at = image % kShardImages;
-  const auto* first = reinterpret_cast<const T*>(workspace.slab(image / kShardImages) + offset);
+  const Layout layout = layouts_[static_cast<size_t>(v)];
+  const Shape& shape = shapes_[static_cast<size_t>(v)];
+  const int64_t count = shape.elements(), at = image % shard_images_;
+  const auto* first = reinterpret_cast<const T*>(workspace.slab(image / shard_images_) + offset);
   std::vector<T> values(static_cast<size_t>(count));
-  for (int64_t e = 0; e < count; ++e)
-    values[static_cast<size_t>(e)] = lanes ? first[e * kShardImages + at] : first[at * count + e];
+  for (int64_t e = 0; e < count; ++e) {
+    const int64_t pixels = layout == Layout::nhwc ? count / shape[0] : count;
+    const int64_t place = layout == Layout::nhwc ? e % pixels * shape[0] + e / pixels : e;
+    values[static_cast<size_t>(e)] =
+        layout == Layout::chwn16 ? first[e * lanes::kLanes + at] : first[at * count + place];
+  }
   return values;
 }
 
@@ -282,11 +273,12 @@ std::vector<T> Plan<T>::value_gradient(ValueId value, int64_t image, const Works
 }
 
 #define UNFOLD_INSTANTIATE(T)                                                                               \
+  template Call<T> Plan<T>::call(const Step&, int64_t, int64_t, std::byte*, const Worker&) const;           \
   template void Plan<T>::forward(const Parameters<T>&, Fill<T>, Take<T>, Workspace<T>&, ThreadPool&) const; \
   template void Plan<T>::gradient(const Parameters<T>&, Fill<T>, const uint8_t*, Parameters<T>&,            \
-                                  ImageResult*, Workspace<T>&, ThreadPool&) const;                          \
+                                  ImageResult*, Workspace<T>&, ThreadPool&, const Draws&) const;            \
   template void Plan<T>::gradient_from(const Parameters<T>&, Fill<T>, Fill<T>, Parameters<T>&,              \
-                                       Workspace<T>&, ThreadPool&) const;                                   \
+                                       Workspace<T>&, ThreadPool&, const Draws&) const;                     \
   template std::vector<T> Plan<T>::value(ValueId, int64_t, const Workspace<T>&) const;                      \
   template std::vector<T> Plan<T>::value_gradient(ValueId, int64_t, const Workspace<T>&) const;
 UNFOLD_INSTANTIATE(float)

@@ -1,6 +1,7 @@
 // The memory of one run of a plan: one per thread of use. Nothing is allocated after it is made.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -23,6 +24,22 @@ struct MemoryLayout {
 /// Seconds of work in one step of a plan, all workers together.
 struct StepTimes {
   double forward = 0, backward_data = 0, backward_weights = 0;
+};
+
+/// Adds the seconds it lives to a step's time, if anybody measures (`to` is not null).
+class Timed {
+ public:
+  explicit Timed(double* to) : to_(to), start_(to ? Clock::now() : Clock::time_point()) {}
+  ~Timed() {
+    if (to_) *to_ += std::chrono::duration<double>(Clock::now() - start_).count();
+  }
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double* to_;
+  Clock::time_point start_;
 };
 
 template <class T>

@@ -277,16 +277,27 @@ TEST_CASE("linear: naive and the matrix product agree in every bit, whole and by
     std::vector<float> dw(w.size(), 1), want_dw = dw, db(b.size(), 1), want_db = db;
     Scratch scratch(linear_scratch(n, in, out));
     reference::linear_forward(n, in, out, x.data(), w.data(), b.data(), want_y.data());
-    linear_forward(n, in, out, x.data(), w.data(), b.data(), y.data(), scratch.data());
     reference::linear_backward_data(n, in, out, w.data(), dy.data(), want_dx.data());
-    linear_backward_data(n, in, out, w.data(), dy.data(), dx.data(), scratch.data());
     reference::linear_backward_weights<float>(n, in, out, 0, out, x.data(), dy.data(), want_dw.data(),
                                               want_db.data());
     const int64_t cut = random.below(out + 1);
     for (const auto& [o0, o1] : {std::pair<int64_t, int64_t>{0, cut}, {cut, out}}) {
       if (o0 == o1) continue;
-      linear_backward_weights(n, in, out, o0, o1, x.data(), dy.data(), dw.data() + o0 * in, db.data() + o0,
-                              scratch.data());
+      linear_forward(n, in, out, o0, o1, x.data(), w.data(), b.data(), y.data(), scratch.data());
+      const bool overwrite = i % 2 == 0;
+      if (overwrite) {  // whatever lies there
+        std::fill(dw.begin() + o0 * in, dw.begin() + o1 * in, std::nanf(""));
+        std::fill(db.begin() + o0, db.begin() + o1, std::nanf(""));
+      }
+      linear_backward_weights(n, in, out, o0, o1, x.data(), dy.data(), overwrite, dw.data() + o0 * in,
+                              db.data() + o0, scratch.data());
+      if (!overwrite) continue;
+      for (int64_t e = o0 * in; e < o1 * in; ++e) dw[static_cast<size_t>(e)] += 1;  // as if it had been added
+      for (int64_t o = o0; o < o1; ++o) db[static_cast<size_t>(o)] += 1;
+    }
+    const int64_t in_cut = random.below(in + 1);
+    for (const auto& [i0, i1] : {std::pair<int64_t, int64_t>{0, in_cut}, {in_cut, in}}) {
+      if (i0 < i1) linear_backward_data(n, in, out, i0, i1, w.data(), dy.data(), dx.data(), scratch.data());
     }
     CHECK(y == want_y);
     CHECK(dx == want_dx);

@@ -46,9 +46,10 @@ Linear<float> fast_linear(int64_t n, int64_t in, int64_t out, const std::vector<
   Linear<float> got(n, in, out);
   Buffer buffer(static_cast<size_t>(linear_scratch(n, in, out)) * sizeof(float));
   auto* scratch = reinterpret_cast<float*>(buffer.data());
-  linear_forward(n, in, out, x.data(), w.data(), b.data(), got.y.data(), scratch);
-  linear_backward_data(n, in, out, w.data(), dy.data(), got.dx.data(), scratch);
-  linear_backward_weights(n, in, out, 0, out, x.data(), dy.data(), got.dw.data(), got.db.data(), scratch);
+  linear_forward(n, in, out, 0, out, x.data(), w.data(), b.data(), got.y.data(), scratch);
+  linear_backward_data(n, in, out, 0, in, w.data(), dy.data(), got.dx.data(), scratch);
+  linear_backward_weights(n, in, out, 0, out, x.data(), dy.data(), false, got.dw.data(), got.db.data(),
+                          scratch);
   return got;
 }
 

@@ -39,15 +39,16 @@ Graph graph_from(const Json& json) {
 /// A known network whose parameters are exactly the file's tensors.
 bool known_network(const SafetensorsFile& file, Model& model) {
   for (const std::string_view name : model_names()) {
-    model = make_model(name, 0);
-    const ParameterTable& table = model.parameters.table();
+    const auto table = make_graph(name).parameter_table();
     const bool same =
-        file.tensors.size() == table.slices().size() &&
-        std::all_of(table.slices().begin(), table.slices().end(), [&](const ParameterSlice& slice) {
+        file.tensors.size() == table->slices().size() &&
+        std::all_of(table->slices().begin(), table->slices().end(), [&](const ParameterSlice& slice) {
           const Tensor* tensor = file.find(slice.name);
           return tensor && tensor->shape() == slice.shape;
         });
-    if (same) return true;
+    if (!same) continue;
+    model = make_model(name, 0);
+    return true;
   }
   return false;
 }

@@ -17,15 +17,15 @@ int64_t linear_scratch(int64_t n, int64_t in, int64_t out) {
   return round_up(in * n) + round_up(out * n) + gemm_scratch(std::max({n, in, out}));
 }
 
-void linear_forward(int64_t n, int64_t in, int64_t out, const float* x, const float* w, const float* b,
-                    float* y, float* scratch) {
+void linear_forward(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, const float* x,
+                    const float* w, const float* b, float* y, float* scratch) {
   float* xt = scratch;                // (IN, n)
-  float* yt = xt + round_up(in * n);  // (OUT, n)
+  float* yt = xt + round_up(in * n);  // (o1-o0, n)
   transpose(n, in, x, in, xt, n);
-  gemm({.m = out,
+  gemm({.m = o1 - o0,
         .n = n,
         .k = in,
-        .a = w,
+        .a = w + o0 * in,
         .a_row = in,
         .a_col = 1,
         .b = xt,
@@ -33,28 +33,28 @@ void linear_forward(int64_t n, int64_t in, int64_t out, const float* x, const fl
         .c = yt,
         .c_row = n,
         .start = GemmStart::bias,
-        .bias = b},
+        .bias = b ? b + o0 : nullptr},
        yt + round_up(out * n));
-  transpose(out, n, yt, n, y, out);
+  transpose(o1 - o0, n, yt, n, y + o0, out);
 }
 
-void linear_backward_data(int64_t n, int64_t in, int64_t out, const float* w, const float* dy, float* dx,
-                          float* scratch) {
+void linear_backward_data(int64_t n, int64_t in, int64_t out, int64_t i0, int64_t i1, const float* w,
+                          const float* dy, float* dx, float* scratch) {
   gemm({.m = n,
-        .n = in,
+        .n = i1 - i0,
         .k = out,
         .a = dy,
         .a_row = out,
         .a_col = 1,
-        .b = w,
+        .b = w + i0,
         .b_row = in,
-        .c = dx,
+        .c = dx + i0,
         .c_row = in},
        scratch);
 }
 
 void linear_backward_weights(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, const float* x,
-                             const float* dy, float* dw, float* db, float* scratch) {
+                             const float* dy, bool overwrite, float* dw, float* db, float* scratch) {
   gemm({.m = o1 - o0,
         .n = in,
         .k = n,
@@ -65,13 +65,13 @@ void linear_backward_weights(int64_t n, int64_t in, int64_t out, int64_t o0, int
         .b_row = in,
         .c = dw,
         .c_row = in,
-        .start = GemmStart::add},
+        .start = overwrite ? GemmStart::bias : GemmStart::add},
        scratch);
   if (!db) return;
   for (int64_t o = o0; o < o1; ++o) {
     float sum = 0;
     for (int64_t r = 0; r < n; ++r) sum += dy[r * out + o];
-    db[o - o0] += sum;
+    db[o - o0] = overwrite ? sum : db[o - o0] + sum;
   }
 }
 

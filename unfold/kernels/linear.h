@@ -10,18 +10,19 @@ namespace unfold {
 
 int64_t linear_scratch(int64_t n, int64_t in, int64_t out);
 
-/// y = x * w^T + b.  Overwrites y. Computed as y^T = w * x^T, so that x is transposed and w is read as it
-/// lies.
-void linear_forward(int64_t n, int64_t in, int64_t out, const float* x, const float* w, const float* b,
-                    float* y, float* scratch);
+/// y = x * w^T + b, outputs [o0, o1) of it.  Overwrites them. Computed as y^T = w * x^T, so that x is
+/// transposed and w is read as it lies.
+void linear_forward(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, const float* x,
+                    const float* w, const float* b, float* y, float* scratch);
 
-/// dx = dy * w.  Overwrites dx.
-void linear_backward_data(int64_t n, int64_t in, int64_t out, const float* w, const float* dy, float* dx,
-                          float* scratch);
+/// dx = dy * w, inputs [i0, i1) of it.  Overwrites them.
+void linear_backward_data(int64_t n, int64_t in, int64_t out, int64_t i0, int64_t i1, const float* w,
+                          const float* dy, float* dx, float* scratch);
 
-/// dw[o0 .. o1) += (dy^T * x)[o0 .. o1),  db[o0 .. o1) likewise.  Accumulates; dw and db point at row o0; db
-/// may be null. Rows of dw are independent of one another: any split into ranges gives the same bits.
+/// dw[o0 .. o1) = (dy^T * x)[o0 .. o1),  db[o0 .. o1) likewise.  Adds to them, or overwrites them where
+/// `overwrite`; dw and db point at row o0; db may be null. Rows of dw are independent of one another: any
+/// split into ranges gives the same bits.
 void linear_backward_weights(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, const float* x,
-                             const float* dy, float* dw, float* db, float* scratch);
+                             const float* dy, bool overwrite, float* dw, float* db, float* scratch);
 
 }  // namespace unfold

@@ -1,5 +1,7 @@
 #include "unfold/kernels/nhwc.h"
 
+#include <algorithm>
+
 #include "unfold/kernels/nhwc_depthwise.h"
 #include "unfold/kernels/nhwc_gather.h"
 #include "unfold/kernels/nhwc_geometry.h"
@@ -33,6 +35,17 @@ int64_t nhwc_output_tiles(const Conv2dShape& s) {
 
 int64_t nhwc_input_tiles(const Conv2dShape& s) {
   return Gathering::backward(s).tiles();
+}
+
+std::pair<int64_t, int64_t> nhwc_tile_channels(const Conv2dShape& s, int64_t tile0, int64_t tile1) {
+  const Gathering g = Gathering::forward(s);
+  const int64_t channels = g.depthwise ? g.out() : g.group_out, group_tiles = g.group_tiles();
+  const auto first = [&](int64_t tile) {
+    return tile / group_tiles * channels + tile % group_tiles * kNhwcTile;
+  };
+  const int64_t last = tile1 - 1;
+  return {first(tile0),
+          last / group_tiles * channels + std::min(channels, (last % group_tiles + 1) * kNhwcTile)};
 }
 
 int64_t nhwc_weight_floats(const Conv2dShape& s) {

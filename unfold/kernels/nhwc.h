@@ -24,6 +24,8 @@
 // packed weights and dw in tiles are 64-byte aligned; scratch is overwritten.
 #pragma once
 
+#include <utility>
+
 #include "unfold/shape.h"
 
 namespace unfold {
@@ -43,8 +45,10 @@ struct NhwcRange {
 
 enum class NhwcEpilogue { none, relu };
 
-int64_t nhwc_output_tiles(const Conv2dShape& s);          ///< tiles of y, w and dw
-int64_t nhwc_input_tiles(const Conv2dShape& s);           ///< tiles of dx
+int64_t nhwc_output_tiles(const Conv2dShape& s);  ///< tiles of y, w and dw
+int64_t nhwc_input_tiles(const Conv2dShape& s);   ///< tiles of dx
+/// The output channels [first, last) of tiles [tile0, tile1) of y, at least one.
+std::pair<int64_t, int64_t> nhwc_tile_channels(const Conv2dShape& s, int64_t tile0, int64_t tile1);
 int64_t nhwc_weight_floats(const Conv2dShape& s);         ///< packed w, and dw in tiles
 int64_t nhwc_turned_weight_floats(const Conv2dShape& s);  ///< packed for backward data
 

@@ -71,6 +71,12 @@ void sigmoid_lanes_backward(const Op&, const Call<float>& c) {
 }
 
 constexpr Implementation<float> kTanhFloat[] = {
+    {.name = "tanh/nhwc",
+     .engine = Engine::fast,
+     .numerics = "tanh4_4",
+     .forward = tanh_vector_forward,
+     .backward_data = tanh_vector_backward,
+     .layout = Layout::nhwc},
     {.name = "tanh/lanes",
      .engine = Engine::fast,
      .numerics = "tanh4_4",
@@ -84,6 +90,12 @@ constexpr Implementation<double> kTanhDouble[] = {
     {"tanh/reference", Engine::naive, "libm", tanh_naive_forward<double>, tanh_naive_backward<double>},
 };
 constexpr Implementation<float> kReluFloat[] = {
+    {.name = "relu/nhwc",
+     .engine = Engine::fast,
+     .numerics = "exact",
+     .forward = relu_naive_forward<float>,
+     .backward_data = relu_naive_backward<float>,
+     .layout = Layout::nhwc},
     {.name = "relu/lanes",
      .engine = Engine::fast,
      .numerics = "exact",
@@ -96,6 +108,12 @@ constexpr Implementation<double> kReluDouble[] = {
     {"relu/reference", Engine::naive, "exact", relu_naive_forward<double>, relu_naive_backward<double>},
 };
 constexpr Implementation<float> kSigmoidFloat[] = {
+    {.name = "sigmoid/nhwc",
+     .engine = Engine::fast,
+     .numerics = "exp7",
+     .forward = sigmoid_vector_forward,
+     .backward_data = sigmoid_naive_backward<float>,
+     .layout = Layout::nhwc},
     {.name = "sigmoid/lanes",
      .engine = Engine::fast,
      .numerics = "exp7",

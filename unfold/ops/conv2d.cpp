@@ -1,7 +1,11 @@
 #include "unfold/ops/conv2d.h"
 
+#include <algorithm>
+
 #include "unfold/kernels/conv2d.h"
 #include "unfold/kernels/lanes.h"
+#include "unfold/kernels/nhwc.h"
+#include "unfold/kernels/reference/activation.h"
 #include "unfold/kernels/reference/conv2d.h"
 #include "unfold/ops/window_attributes.h"
 
@@ -75,7 +79,72 @@ int64_t winograd_scratch(const Op&, const Call<float>& c) {
   return lanes::winograd_scratch(c.window);
 }
 
+// Layer by layer over the batch, in NHWC. A part is a range of rows of all images together, or of channels
+// where there are few rows: neither can change a bit.
+
+NhwcRange part_of(const Call<float>& c, int64_t rows, int64_t tiles) {
+  constexpr int64_t kRows = 4;  // of a part: fewer would load the weights for too little work
+  const auto cut = [&](int64_t size, int64_t part) { return size * part / c.parts; };
+  if (rows >= kRows * c.parts || tiles < c.parts) return {cut(rows, c.part), cut(rows, c.part + 1), 0, tiles};
+  return {0, rows, cut(tiles, c.part), cut(tiles, c.part + 1)};
+}
+
+int64_t round_up(int64_t floats) {
+  return (floats + 15) / 16 * 16;
+}
+
+template <NhwcEpilogue kEpilogue>
+void nhwc_part_forward(const Op&, const Call<float>& c) {
+  nhwc_forward(c.window, part_of(c, c.n * c.window.oh, nhwc_output_tiles(c.window)), c.x[0], c.packed, c.b,
+               kEpilogue, c.y, c.scratch);
+}
+void nhwc_part_backward_data(const Op&, const Call<float>& c) {
+  nhwc_backward_data(c.window, part_of(c, c.n * c.window.ih, nhwc_input_tiles(c.window)),
+                     c.packed + round_up(nhwc_weight_floats(c.window)), c.dy, c.dx, c.scratch);
+}
+void nhwc_part_backward_weights(const Op&, const Call<float>& c) {
+  const Conv2dShape& s = c.window;
+  const int64_t tiles = nhwc_output_tiles(s);
+  const int64_t tile0 = tiles * c.part / c.parts, tile1 = tiles * (c.part + 1) / c.parts;
+  if (tile0 == tile1) return;
+  const auto [row0, row1] = nhwc_tile_channels(s, tile0, tile1);
+  std::fill(c.dw + row0 * s.patch(), c.dw + row1 * s.patch(), 0.0f);
+  if (c.db) std::fill(c.db + row0, c.db + row1, 0.0f);
+  float* const dw_tiles = c.scratch;
+  nhwc_backward_weights(s, 0, c.n, tile0, tile1, c.x[0], c.dy, NhwcSum::overwrite, dw_tiles, c.db,
+                        c.scratch + round_up(nhwc_weight_floats(s)));
+  nhwc_add_weights(s, dw_tiles, c.dw, tile0, tile1);
+}
+int64_t nhwc_part_scratch(const Op&, const Call<float>& c) {
+  const Conv2dShape& s = c.window;
+  if (!c.training) return nhwc_forward_scratch(s);
+  return std::max({nhwc_forward_scratch(s), nhwc_backward_data_scratch(s),
+                   round_up(nhwc_weight_floats(s)) + nhwc_backward_weights_scratch(s)});
+}
+int64_t nhwc_packed(const Op&, const Call<float>& c) {
+  return round_up(nhwc_weight_floats(c.window)) + (c.training ? nhwc_turned_weight_floats(c.window) : 0);
+}
+void nhwc_pack(const Op&, const Call<float>& c) {
+  nhwc_pack_weights(c.window, c.w, c.packed);
+  if (c.training) nhwc_pack_weights_turned(c.window, c.w, c.packed + round_up(nhwc_weight_floats(c.window)));
+}
+
+template <NhwcEpilogue kEpilogue>
+constexpr Implementation<float> kNhwc = {
+    .name = kEpilogue == NhwcEpilogue::relu ? "conv2d+relu/nhwc" : "conv2d/nhwc",
+    .engine = Engine::fast,
+    .numerics = "chain(kh,kw,ic) dw=rows<=208px",
+    .forward = nhwc_part_forward<kEpilogue>,
+    .backward_data = nhwc_part_backward_data,
+    .backward_weights = nhwc_part_backward_weights,
+    .scratch = nhwc_part_scratch,
+    .layout = Layout::nhwc,
+    .parts = true,
+    .packed = nhwc_packed,
+    .pack = nhwc_pack};
+
 constexpr Implementation<float> kFloat[] = {
+    kNhwc<NhwcEpilogue::none>,
     {.name = "conv2d/lanes-winograd",
      .engine = Engine::fast,
      .numerics = "winograd F(kw,kw) along x",
@@ -104,6 +173,18 @@ constexpr Implementation<float> kFloat[] = {
 constexpr Implementation<double> kDouble[] = {
     {"conv2d/reference", Engine::naive, "loop(ic,kh,kw)", naive_forward<double>, naive_backward_data<double>,
      naive_backward_weights<double>},
+};
+
+/// dy before the ReLU, in place.
+void mask_gradient(const Op&, const Call<float>& c) {
+  reference::relu_backward(c.n * c.out, c.y, c.dx, c.dx);
+}
+constexpr Implementation<float> with_relu(Implementation<float> conv2d) {
+  conv2d.prepare = mask_gradient;
+  return conv2d;
+}
+constexpr Implementation<float> kReluFloat[] = {
+    with_relu(kNhwc<NhwcEpilogue::relu>),
 };
 
 }  // namespace
@@ -141,6 +222,10 @@ std::span<const Implementation<float>> Conv2d::implementations(float) const {
 }
 std::span<const Implementation<double>> Conv2d::implementations(double) const {
   return kDouble;
+}
+
+std::span<const Implementation<float>> Conv2dRelu::implementations(float) const {
+  return kReluFloat;
 }
 
 }  // namespace unfold

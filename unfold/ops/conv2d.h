@@ -6,7 +6,7 @@ namespace unfold {
 
 /// Convolution (cross-correlation, as everywhere in the field): x (N,IC,IH,IW), w (OC,IC/G,KH,KW), b (OC) ->
 /// y (N,OC,OH,OW); stride, padding on four sides, dilation, groups. torch.nn.Conv2d.
-class Conv2d final : public Op {
+class Conv2d : public Op {
  public:
   explicit Conv2d(int64_t out_channels, const Window2d& window, bool bias = true);
 
@@ -23,6 +23,15 @@ class Conv2d final : public Op {
   int64_t out_channels_;
   Window2d window_;
   bool bias_;
+};
+
+/// The same and a ReLU behind it: made by the lowering for layers in NHWC.
+class Conv2dRelu final : public Conv2d {
+ public:
+  explicit Conv2dRelu(const Conv2d& conv2d) : Conv2d(conv2d) {}
+  std::string_view type() const override { return "Conv2dRelu"; }
+  std::span<const Implementation<float>> implementations(float) const override;
+  std::span<const Implementation<double>> implementations(double) const override { return {}; }
 };
 
 }  // namespace unfold

@@ -2,6 +2,7 @@
 
 #include "unfold/kernels/lanes.h"
 #include "unfold/ops/activation.h"
+#include "unfold/ops/conv2d.h"
 #include "unfold/ops/pool2d.h"
 
 namespace unfold {
@@ -92,13 +93,17 @@ std::span<const Implementation<float>> ReluMaxPool::implementations(float) const
 
 }  // namespace
 
-std::shared_ptr<const Op> fuse(const Op& activation, const Op& pooling, const Shape& in) {
-  const Conv2dShape shape = in.rank() == 3 ? pooling.window_shape(std::span(&in, 1)) : Conv2dShape{};
-  if (shape.ic == 0 || !lanes::tiles(shape)) return nullptr;
-  if (activation.type() == "Tanh" && pooling.type() == "AvgPool2d") {
-    return std::make_shared<TanhAvgPool>(shape.window, static_cast<const Tanh&>(activation).scale());
+std::shared_ptr<const Op> fuse(const Op& first, const Op& second, const Shape& in, Layout layout) {
+  if (layout == Layout::nhwc) {
+    const bool both = first.type() == "Conv2d" && second.type() == "Relu";
+    return both ? std::make_shared<Conv2dRelu>(static_cast<const Conv2d&>(first)) : nullptr;
   }
-  if (activation.type() == "Relu" && pooling.type() == "MaxPool2d")
+  const Conv2dShape shape = in.rank() == 3 ? second.window_shape(std::span(&in, 1)) : Conv2dShape{};
+  if (shape.ic == 0 || !lanes::tiles(shape)) return nullptr;
+  if (first.type() == "Tanh" && second.type() == "AvgPool2d") {
+    return std::make_shared<TanhAvgPool>(shape.window, static_cast<const Tanh&>(first).scale());
+  }
+  if (first.type() == "Relu" && second.type() == "MaxPool2d")
     return std::make_shared<ReluMaxPool>(shape.window);
   return nullptr;
 }

@@ -1,5 +1,5 @@
 // Operators that the lowering makes of two: one pass over memory in place of two, the same bits. They exist
-// only on the lane layout and never in a graph of the user's.
+// only on the fast engine's layouts and never in a graph of the user's.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,9 @@
 
 namespace unfold {
 
-/// An activation and the pooling that alone reads it, or null where there is no such kernel: Tanh with
-/// AvgPool2d and Relu with MaxPool2d, for windows that tile the image. `in` is the activation's input shape.
-std::shared_ptr<const Op> fuse(const Op& activation, const Op& pooling, const Shape& in);
+/// One operator for two, of which the second alone reads the first, or null where there is no such kernel in
+/// this layout. In lanes: Tanh with AvgPool2d and Relu with MaxPool2d, for windows that tile the image; in
+/// NHWC: Conv2d with Relu. `in` is the shape of the value between them.
+std::shared_ptr<const Op> fuse(const Op& first, const Op& second, const Shape& in, Layout layout);
 
 }  // namespace unfold

@@ -23,16 +23,31 @@ void naive_backward_weights(const Op&, const Call<T>& c) {
 }
 
 void gemm_forward(const Op&, const Call<float>& c) {
-  linear_forward(c.n, c.in, c.out, c.x[0], c.w, c.b, c.y, c.scratch);
+  linear_forward(c.n, c.in, c.out, 0, c.out, c.x[0], c.w, c.b, c.y, c.scratch);
 }
 void gemm_backward_data(const Op&, const Call<float>& c) {
-  linear_backward_data(c.n, c.in, c.out, c.w, c.dy, c.dx, c.scratch);
+  linear_backward_data(c.n, c.in, c.out, 0, c.in, c.w, c.dy, c.dx, c.scratch);
 }
 void gemm_backward_weights(const Op&, const Call<float>& c) {
-  linear_backward_weights(c.n, c.in, c.out, c.row0, c.row1, c.x[0], c.dy, c.dw, c.db, c.scratch);
+  linear_backward_weights(c.n, c.in, c.out, c.row0, c.row1, c.x[0], c.dy, false, c.dw, c.db, c.scratch);
 }
 int64_t gemm_scratch_of(const Op&, const Call<float>& c) {
   return linear_scratch(c.n, c.in, c.out);
+}
+
+// Layer by layer: a part is a range of outputs, or of inputs for dx.
+void part_forward(const Op&, const Call<float>& c) {
+  linear_forward(c.n, c.in, c.out, c.out * c.part / c.parts, c.out * (c.part + 1) / c.parts, c.x[0], c.w, c.b,
+                 c.y, c.scratch);
+}
+void part_backward_data(const Op&, const Call<float>& c) {
+  linear_backward_data(c.n, c.in, c.out, c.in * c.part / c.parts, c.in * (c.part + 1) / c.parts, c.w, c.dy,
+                       c.dx, c.scratch);
+}
+void part_backward_weights(const Op&, const Call<float>& c) {
+  const int64_t row0 = c.out * c.part / c.parts, row1 = c.out * (c.part + 1) / c.parts;
+  linear_backward_weights(c.n, c.in, c.out, row0, row1, c.x[0], c.dy, true, c.dw + row0 * c.in,
+                          c.db ? c.db + row0 : nullptr, c.scratch);
 }
 
 // In lanes a weight row times the block is a product as it stands. The weights' gradient sums over images,
@@ -65,6 +80,14 @@ constexpr Implementation<float> kFloat[] = {
      .scratch = lanes_scratch,
      .saved = lanes_saved,
      .layout = Layout::chwn16},
+    {.name = "linear/parts",
+     .engine = Engine::fast,
+     .numerics = "chain(in)",
+     .forward = part_forward,
+     .backward_data = part_backward_data,
+     .backward_weights = part_backward_weights,
+     .scratch = gemm_scratch_of,
+     .parts = true},
     {"linear/gemm", Engine::im2col, "chain(in)", gemm_forward, gemm_backward_data, gemm_backward_weights,
      gemm_scratch_of},
     {"linear/reference", Engine::naive, "loop(in)", naive_forward<float>, naive_backward_data<float>,

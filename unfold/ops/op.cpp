@@ -7,6 +7,7 @@
 #include "unfold/error.h"
 #include "unfold/ops/activation.h"
 #include "unfold/ops/conv2d.h"
+#include "unfold/ops/dropout.h"
 #include "unfold/ops/linear.h"
 #include "unfold/ops/pool2d.h"
 #include "unfold/ops/shape_ops.h"
@@ -50,6 +51,11 @@ constexpr Entry kOps[] = {
     {"Sigmoid", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Sigmoid>(); }},
     {"Flatten", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Flatten>(); }},
     {"Add", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Add>(); }},
+    {"Dropout",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       const auto p = a.find("p");
+       return std::make_shared<Dropout>(p == a.end() || p->second.size() != 1 ? 0.5 : p->second[0]);
+     }},
     {"Softmax", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Softmax>(); }},
 };
 

@@ -37,6 +37,13 @@ struct ParameterSpec {
 /// An operator's settings by name, as a model file stores them.
 using Attributes = std::map<std::string, std::vector<double>>;
 
+/// What random operators key their numbers by, beside the node's name: the same numbers for any cut of the
+/// batch, any layout, any number of threads, and after a resume.
+struct Draws {
+  uint64_t seed = 0, epoch = 0;
+  const int64_t* samples = nullptr;  ///< each image's number in its data set; null: its place in the batch
+};
+
 /// One call of a kernel: some images in a row, seen by one worker. All tensors start at the first of these
 /// images and have the kernel's layout.
 template <class T>
@@ -44,6 +51,7 @@ struct Call {
   static constexpr int kMaxInputs = 2;
 
   int64_t n = 0;                ///< images
+  int64_t first = 0;            ///< the first one's place in the batch
   Conv2dShape window;           ///< sizes of convolution and pooling, with window.n = n
   int64_t in = 0, out = 0;      ///< elements of one image of x[0] and of y
   const T* x[kMaxInputs] = {};  ///< inputs, each (n, ...)
@@ -56,10 +64,13 @@ struct Call {
   T* dw = nullptr;  ///< gradients of rows row0 .. row1-1 of them, accumulated
   T* db = nullptr;
   int64_t row0 = 0, row1 = 0;
-  bool training = false;  ///< whether a backward pass will follow
-  void* saved = nullptr;  ///< kept from forward for backward: saved() bytes
-  T* packed = nullptr;    ///< the weights as pack() left them: packed() elements, one copy for all workers
-  T* scratch = nullptr;   ///< temporary: scratch() elements, 64-byte aligned
+  int64_t part = 0, parts = 1;   ///< which part of the output, for kernels that cut themselves
+  bool training = false;         ///< whether a backward pass will follow
+  const Draws* draws = nullptr;  ///< what random numbers are keyed by
+  std::string_view name;         ///< of the node: the stream of its random numbers
+  void* saved = nullptr;         ///< kept from forward for backward: saved() bytes
+  T* packed = nullptr;   ///< the weights as pack() left them: packed() elements, one copy for all workers
+  T* scratch = nullptr;  ///< temporary: scratch() elements, 64-byte aligned
 };
 
 class Op;
@@ -78,7 +89,13 @@ struct Implementation {
                    const Call<T>&) = nullptr;  ///< bytes a call with these sizes keeps for backward
   Layout layout = Layout::nchw;
   bool exact = true;  ///< every sum one plain chain; others only with Numerics::fast, and only in training
-  bool (*suits)(const Op&, const Call<T>&) = nullptr;      ///< which sizes it can take; null: all
+  bool (*suits)(const Op&, const Call<T>&) = nullptr;  ///< which sizes it can take; null: all
+  /// Whether a call computes part `part` of `parts` of its output, wherever the cuts lie: then forward,
+  /// backward_data and backward_weights write their part only, and dw and db are the whole arrays, of which
+  /// the part's rows are overwritten. Only in plans that go layer by layer.
+  bool parts = false;
+  /// Turns dy, given as dx, into what the backward kernels want, in place; called on single images.
+  void (*prepare)(const Op&, const Call<T>&) = nullptr;
   int64_t (*packed)(const Op&, const Call<T>&) = nullptr;  ///< elements of packed weights
   void (*pack)(const Op&, const Call<T>&) = nullptr;       ///< w -> packed, once a step, before forward
 };

@@ -2,6 +2,7 @@
 
 #include "unfold/error.h"
 #include "unfold/kernels/lanes.h"
+#include "unfold/kernels/nhwc_pool2d.h"
 #include "unfold/kernels/pool2d.h"
 #include "unfold/kernels/reference/pool2d.h"
 #include "unfold/ops/window_attributes.h"
@@ -72,7 +73,32 @@ int64_t max_lanes_saved(const Op&, const Call<float>& c) {
   return lanes::kLanes * c.out * static_cast<int64_t>(sizeof(int32_t));
 }
 
+void avg_nhwc_forward(const Op& op, const Call<float>& c) {
+  for (int64_t i = 0; i < c.n; ++i)
+    nhwc_avg_pool2d_forward(c.window, c.x[0] + i * c.in, c.y + i * c.out, include_pad(op));
+}
+void avg_nhwc_backward(const Op& op, const Call<float>& c) {
+  for (int64_t i = 0; i < c.n; ++i)
+    nhwc_avg_pool2d_backward(c.window, c.dy + i * c.out, c.dx + i * c.in, include_pad(op));
+}
+void max_nhwc_forward(const Op&, const Call<float>& c) {
+  auto* const argmax = static_cast<int32_t*>(c.saved);
+  for (int64_t i = 0; i < c.n; ++i)
+    nhwc_max_pool2d_forward(c.window, c.x[0] + i * c.in, c.y + i * c.out, argmax + i * c.out);
+}
+void max_nhwc_backward(const Op&, const Call<float>& c) {
+  const auto* const argmax = static_cast<const int32_t*>(c.saved);
+  for (int64_t i = 0; i < c.n; ++i)
+    nhwc_max_pool2d_backward(c.window, c.dy + i * c.out, argmax + i * c.out, c.dx + i * c.in);
+}
+
 constexpr Implementation<float> kAvgFloat[] = {
+    {.name = "avg_pool2d/nhwc",
+     .engine = Engine::fast,
+     .numerics = "taps(kh,kw)",
+     .forward = avg_nhwc_forward,
+     .backward_data = avg_nhwc_backward,
+     .layout = Layout::nhwc},
     {.name = "avg_pool2d/lanes",
      .engine = Engine::fast,
      .numerics = "taps(kh,kw)",
@@ -96,6 +122,13 @@ constexpr Implementation<T> kMaxNaive = {.name = "max_pool2d/reference",
                                          .backward_data = max_naive_backward<T>,
                                          .saved = max_saved<T>};
 constexpr Implementation<float> kMaxFloat[] = {
+    {.name = "max_pool2d/nhwc",
+     .engine = Engine::fast,
+     .numerics = "exact",
+     .forward = max_nhwc_forward,
+     .backward_data = max_nhwc_backward,
+     .saved = max_saved<float>,
+     .layout = Layout::nhwc},
     {.name = "max_pool2d/lanes",
      .engine = Engine::fast,
      .numerics = "exact",

@@ -5,6 +5,7 @@
 #include "unfold/error.h"
 #include "unfold/kernels/activation.h"
 #include "unfold/kernels/lanes.h"
+#include "unfold/kernels/nhwc.h"
 #include "unfold/kernels/reference/softmax.h"
 
 namespace unfold {
@@ -65,6 +66,44 @@ void to_rows_backward(const Op&, const Call<float>& c) {
   lanes::from_rows(c.n, c.in, c.dy, c.dx);
 }
 
+// Images in NHWC: the window is one pixel, and has the image's sizes.
+void turn_in(const Call<float>& c, const float* from, float* to) {
+  for (int64_t i = 0; i < c.n; ++i)
+    nchw_to_nhwc(c.window.ic, c.window.pixels(), from + i * c.in, to + i * c.in);
+}
+void turn_back(const Call<float>& c, const float* from, float* to) {
+  for (int64_t i = 0; i < c.n; ++i)
+    nhwc_to_nchw(c.window.ic, c.window.pixels(), from + i * c.in, to + i * c.in);
+}
+void to_nhwc_forward(const Op&, const Call<float>& c) {
+  turn_in(c, c.x[0], c.y);
+}
+void to_nhwc_backward(const Op&, const Call<float>& c) {
+  turn_back(c, c.dy, c.dx);
+}
+void from_nhwc_forward(const Op&, const Call<float>& c) {
+  turn_back(c, c.x[0], c.y);
+}
+void from_nhwc_backward(const Op&, const Call<float>& c) {
+  turn_in(c, c.dy, c.dx);
+}
+
+constexpr Implementation<float> kToNhwc[] = {
+    {.name = "nchw to nhwc",
+     .engine = Engine::fast,
+     .numerics = "exact",
+     .forward = to_nhwc_forward,
+     .backward_data = to_nhwc_backward,
+     .layout = Layout::nhwc},
+};
+constexpr Implementation<float> kFromNhwc[] = {
+    {.name = "nhwc to nchw",
+     .engine = Engine::fast,
+     .numerics = "exact",
+     .forward = from_nhwc_forward,
+     .backward_data = from_nhwc_backward,
+     .layout = Layout::nchw},
+};
 constexpr Implementation<float> kToLanes[] = {
     {.name = "rows to lanes",
      .engine = Engine::fast,
@@ -95,6 +134,12 @@ constexpr Implementation<double> kFlattenDouble[] = {
     {"flatten/reference", Engine::naive, "exact", flatten_forward<double>, copy_gradient<double>},
 };
 constexpr Implementation<float> kAddFloat[] = {
+    {.name = "add/nhwc",
+     .engine = Engine::fast,
+     .numerics = "exact",
+     .forward = add_forward<float>,
+     .backward_data = copy_gradient<float>,
+     .layout = Layout::nhwc},
     {.name = "add/lanes",
      .engine = Engine::fast,
      .numerics = "exact",
@@ -119,7 +164,12 @@ constexpr Implementation<double> kSoftmaxDouble[] = {
 
 std::span<const Implementation<float>> Relayout::implementations(float) const {
   if (to_ == Layout::chwn16) return kToLanes;
-  return kToRows;
+  if (to_ == Layout::nhwc) return kToNhwc;
+  return from_ == Layout::nhwc ? kFromNhwc : kToRows;
+}
+Conv2dShape Relayout::window_shape(std::span<const Shape> in) const {
+  if (in[0].rank() != 3) return {};  // lanes look at the number of elements only
+  return Conv2dShape::infer(in[0].batched(1), in[0][0], {}, "Relayout");
 }
 
 std::span<const Implementation<float>> Flatten::implementations(float) const {

@@ -28,14 +28,16 @@ class Add final : public Op {
 /// The same value in another layout: put in by the lowering, never in a graph of the user's.
 class Relayout final : public Op {
  public:
-  explicit Relayout(Layout to) : to_(to) {}
+  /// One of the two is nchw.
+  Relayout(Layout from, Layout to) : from_(from), to_(to) {}
   std::string_view type() const override { return "Relayout"; }
   Shape output_shape(std::span<const Shape> in, std::string_view) const override { return in[0]; }
   std::span<const Implementation<float>> implementations(float) const override;
+  Conv2dShape window_shape(std::span<const Shape> in) const override;
   std::span<const Implementation<double>> implementations(double) const override { return {}; }
 
  private:
-  Layout to_;
+  Layout from_, to_;
 };
 
 /// Softmax over the features (N, classes). For training, give the loss the logits instead: it is stabler and

@@ -178,7 +178,9 @@ void Trainer::step() {
     }
   };
   Sized& s = sized(batch);
-  s.plan->gradient(model_.parameters, fill, labels_.data(), gradient_, results_.data(), *s.workspace, pool_);
+  const Draws draws{recipe_.seed, static_cast<uint64_t>(position_.epoch), images};
+  s.plan->gradient(model_.parameters, fill, labels_.data(), gradient_, results_.data(), *s.workspace, pool_,
+                   draws);
 
   double loss = 0;
   int64_t correct = 0;
@@ -188,7 +190,7 @@ void Trainer::step() {
   }
   const std::span<const float> gradient = gradient_.all();
   if (!std::isfinite(loss) || !all_finite(static_cast<int64_t>(gradient.size()), gradient.data()))
-    diverged(batch, fill);
+    diverged(batch, fill, draws);
 
   optimizer_.step(model_.parameters, gradient_, lr(), pool_);
   position_.loss_sum += loss;
@@ -197,7 +199,7 @@ void Trainer::step() {
   position_.seconds += since(start);
 }
 
-void Trainer::diverged(int64_t batch, Fill<float> fill) {
+void Trainer::diverged(int64_t batch, Fill<float> fill, const Draws& draws) {
   const int64_t global = position_.epoch * steps_per_epoch() + position_.step;
   std::string where = first_not_finite(model_.parameters);
   if (where.empty()) {  // the step once more, keeping every value, to find the first that is not finite
@@ -207,7 +209,8 @@ void Trainer::diverged(int64_t batch, Fill<float> fill) {
                                           .numerics = recipe_.numerics,
                                           .keep = true});
     Workspace<float> workspace(plan.memory(), pool_.threads());
-    plan.gradient(model_.parameters, fill, labels_.data(), gradient_, results_.data(), workspace, pool_);
+    plan.gradient(model_.parameters, fill, labels_.data(), gradient_, results_.data(), workspace, pool_,
+                  draws);
     for (const Node& node : model_.graph.nodes()) {
       for (int64_t i = 0; i < batch && where.empty(); ++i) {
         const std::vector<float> y = plan.value(node.output, i, workspace);

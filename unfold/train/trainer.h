@@ -89,7 +89,7 @@ class Trainer {
   };
   Sized& sized(int64_t batch);
   void shuffle();
-  [[noreturn]] void diverged(int64_t batch, Fill<float> fill);
+  [[noreturn]] void diverged(int64_t batch, Fill<float> fill, const Draws& draws);
 
   Model& model_;
   const Dataset& data_;
