@@ -92,13 +92,16 @@ void Plan<T>::backward_shard(int64_t first, int64_t n, std::byte* slab, const Wo
   }
 }
 
-/// Each worker packs the weights of some steps, for all shards.
+/// Each worker packs the weights of some steps, or parts of them, for all shards.
 template <class T>
 void Plan<T>::pack(const Run& run) const {
   if (packs_.empty()) return;
-  run.pool.run(static_cast<int64_t>(packs_.size()), [&](int64_t index, int) {
-    const Step& step = steps_[static_cast<size_t>(packs_[static_cast<size_t>(index)])];
+  const int64_t parts = by_layer_ ? kPartsPerThread * run.pool.threads() : 1;
+  run.pool.run(static_cast<int64_t>(packs_.size()) * parts, [&](int64_t index, int) {
+    const Step& step = steps_[static_cast<size_t>(packs_[static_cast<size_t>(index / parts)])];
     Call<T> c = sizes(step, 1);
+    c.part = index % parts;
+    c.parts = parts;
     c.w = run.parameters.slice(step.weight);
     c.packed = run.workspace.packed() + step.packed;
     step.kernel->pack(*step.op, c);

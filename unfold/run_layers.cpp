@@ -9,7 +9,6 @@ namespace unfold {
 /// may depend on the threads, as no cut changes a bit.
 template <class T>
 int64_t Plan<T>::tasks(const Step& step, int64_t n, const ThreadPool& pool) const {
-  constexpr int kPartsPerThread = 4;  // a thread that falls behind leaves its last ones to the others
   if (!step.kernel->parts) return n;
   return pool.threads() == 1 ? 1 : kPartsPerThread * pool.threads();
 }

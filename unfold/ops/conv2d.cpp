@@ -5,6 +5,7 @@
 #include "unfold/kernels/conv2d.h"
 #include "unfold/kernels/lanes.h"
 #include "unfold/kernels/nhwc.h"
+#include "unfold/kernels/nhwc_winograd.h"
 #include "unfold/kernels/reference/activation.h"
 #include "unfold/kernels/reference/conv2d.h"
 #include "unfold/ops/window_attributes.h"
@@ -82,12 +83,14 @@ int64_t winograd_scratch(const Op&, const Call<float>& c) {
 // Layer by layer over the batch, in NHWC. A part is a range of rows of all images together, or of channels
 // where there are few rows: neither can change a bit.
 
-NhwcRange part_of(const Call<float>& c, int64_t rows, int64_t tiles) {
-  constexpr int64_t kRows = 4;  // of a part: fewer would load the weights for too little work
+NhwcRange part_of(const Call<float>& c, int64_t rows, int64_t least_rows, int64_t tiles) {
   const auto cut = [&](int64_t size, int64_t part) { return size * part / c.parts; };
-  if (rows >= kRows * c.parts || tiles < c.parts) return {cut(rows, c.part), cut(rows, c.part + 1), 0, tiles};
+  // With fewer rows a part the weights would be loaded for too little work.
+  if (rows >= least_rows * c.parts || tiles < c.parts)
+    return {cut(rows, c.part), cut(rows, c.part + 1), 0, tiles};
   return {0, rows, cut(tiles, c.part), cut(tiles, c.part + 1)};
 }
+constexpr int64_t kLeastRows = 4, kLeastTileRows = 4;
 
 int64_t round_up(int64_t floats) {
   return (floats + 15) / 16 * 16;
@@ -95,11 +98,11 @@ int64_t round_up(int64_t floats) {
 
 template <NhwcEpilogue kEpilogue>
 void nhwc_part_forward(const Op&, const Call<float>& c) {
-  nhwc_forward(c.window, part_of(c, c.n * c.window.oh, nhwc_output_tiles(c.window)), c.x[0], c.packed, c.b,
-               kEpilogue, c.y, c.scratch);
+  nhwc_forward(c.window, part_of(c, c.n * c.window.oh, kLeastRows, nhwc_output_tiles(c.window)), c.x[0],
+               c.packed, c.b, kEpilogue, c.y, c.scratch);
 }
 void nhwc_part_backward_data(const Op&, const Call<float>& c) {
-  nhwc_backward_data(c.window, part_of(c, c.n * c.window.ih, nhwc_input_tiles(c.window)),
+  nhwc_backward_data(c.window, part_of(c, c.n * c.window.ih, kLeastRows, nhwc_input_tiles(c.window)),
                      c.packed + round_up(nhwc_weight_floats(c.window)), c.dy, c.dx, c.scratch);
 }
 void nhwc_part_backward_weights(const Op&, const Call<float>& c) {
@@ -129,6 +132,68 @@ void nhwc_pack(const Op&, const Call<float>& c) {
   if (c.training) nhwc_pack_weights_turned(c.window, c.w, c.packed + round_up(nhwc_weight_floats(c.window)));
 }
 
+// The same with Winograd's products.
+
+template <NhwcEpilogue kEpilogue>
+void nhwc_winograd_part_forward(const Op&, const Call<float>& c) {
+  const int64_t rows = c.n * nhwc_winograd_output_rows(c.window);
+  nhwc_winograd_forward(c.window, part_of(c, rows, kLeastTileRows, nhwc_output_tiles(c.window)), c.x[0],
+                        c.packed, c.b, kEpilogue, c.y, c.scratch);
+}
+void nhwc_winograd_part_backward_data(const Op&, const Call<float>& c) {
+  const int64_t rows = c.n * nhwc_winograd_input_rows(c.window);
+  nhwc_winograd_backward_data(c.window, part_of(c, rows, kLeastTileRows, nhwc_input_tiles(c.window)),
+                              c.packed + round_up(nhwc_winograd_weight_floats(c.window)), c.dy, c.dx,
+                              c.scratch);
+}
+void nhwc_winograd_part_backward_weights(const Op&, const Call<float>& c) {
+  const Conv2dShape& s = c.window;
+  // Every call transforms x anew: as few as there are workers.
+  const int64_t tiles = nhwc_output_tiles(s), workers = std::max<int64_t>(1, c.parts / kPartsPerThread);
+  if (c.part >= workers) return;
+  const int64_t tile0 = tiles * c.part / workers, tile1 = tiles * (c.part + 1) / workers;
+  if (tile0 == tile1) return;
+  const auto [row0, row1] = nhwc_tile_channels(s, tile0, tile1);
+  std::fill(c.dw + row0 * s.patch(), c.dw + row1 * s.patch(), 0.0f);
+  if (c.db) std::fill(c.db + row0, c.db + row1, 0.0f);
+  nhwc_winograd_backward_weights(s, 0, c.n, tile0, tile1, c.x[0], c.dy, c.dw, c.db, c.scratch);
+}
+bool nhwc_winograd_op_suits(const Op&, const Call<float>& c) {
+  return nhwc_winograd_suits(c.window);
+}
+int64_t nhwc_winograd_part_scratch(const Op&, const Call<float>& c) {
+  const Conv2dShape& s = c.window;
+  return std::max({nhwc_winograd_forward_scratch(s), nhwc_winograd_backward_data_scratch(s),
+                   nhwc_winograd_backward_weights_scratch(s)});
+}
+int64_t nhwc_winograd_packed(const Op&, const Call<float>& c) {
+  return round_up(nhwc_winograd_weight_floats(c.window)) + nhwc_winograd_turned_weight_floats(c.window);
+}
+void nhwc_winograd_pack(const Op&, const Call<float>& c) {
+  const Conv2dShape& s = c.window;
+  const auto cut = [&](int64_t tiles, int64_t part) { return tiles * part / c.parts; };
+  const int64_t out = nhwc_output_tiles(s), in = nhwc_input_tiles(s);
+  nhwc_winograd_pack_weights(s, cut(out, c.part), cut(out, c.part + 1), c.w, c.packed);
+  nhwc_winograd_pack_weights_turned(s, cut(in, c.part), cut(in, c.part + 1), c.w,
+                                    c.packed + round_up(nhwc_winograd_weight_floats(s)));
+}
+
+template <NhwcEpilogue kEpilogue>
+constexpr Implementation<float> kNhwcWinograd = {
+    .name = kEpilogue == NhwcEpilogue::relu ? "conv2d+relu/nhwc-winograd" : "conv2d/nhwc-winograd",
+    .engine = Engine::fast,
+    .numerics = "winograd F(4x4,3x3) dw=tiles<=208",
+    .forward = nhwc_winograd_part_forward<kEpilogue>,
+    .backward_data = nhwc_winograd_part_backward_data,
+    .backward_weights = nhwc_winograd_part_backward_weights,
+    .scratch = nhwc_winograd_part_scratch,
+    .layout = Layout::nhwc,
+    .exact = false,
+    .suits = nhwc_winograd_op_suits,
+    .parts = true,
+    .packed = nhwc_winograd_packed,
+    .pack = nhwc_winograd_pack};
+
 template <NhwcEpilogue kEpilogue>
 constexpr Implementation<float> kNhwc = {
     .name = kEpilogue == NhwcEpilogue::relu ? "conv2d+relu/nhwc" : "conv2d/nhwc",
@@ -144,6 +209,7 @@ constexpr Implementation<float> kNhwc = {
     .pack = nhwc_pack};
 
 constexpr Implementation<float> kFloat[] = {
+    kNhwcWinograd<NhwcEpilogue::none>,
     kNhwc<NhwcEpilogue::none>,
     {.name = "conv2d/lanes-winograd",
      .engine = Engine::fast,
@@ -184,6 +250,7 @@ constexpr Implementation<float> with_relu(Implementation<float> conv2d) {
   return conv2d;
 }
 constexpr Implementation<float> kReluFloat[] = {
+    with_relu(kNhwcWinograd<NhwcEpilogue::relu>),
     with_relu(kNhwc<NhwcEpilogue::relu>),
 };
 

@@ -37,6 +37,9 @@ struct ParameterSpec {
 /// An operator's settings by name, as a model file stores them.
 using Attributes = std::map<std::string, std::vector<double>>;
 
+/// Parts a thread, where kernels cut themselves: a thread that falls behind leaves its last to the others.
+inline constexpr int kPartsPerThread = 4;
+
 /// What random operators key their numbers by, beside the node's name: the same numbers for any cut of the
 /// batch, any layout, any number of threads, and after a resume.
 struct Draws {
@@ -90,9 +93,9 @@ struct Implementation {
   Layout layout = Layout::nchw;
   bool exact = true;  ///< every sum one plain chain; others only with Numerics::fast, and only in training
   bool (*suits)(const Op&, const Call<T>&) = nullptr;  ///< which sizes it can take; null: all
-  /// Whether a call computes part `part` of `parts` of its output, wherever the cuts lie: then forward,
-  /// backward_data and backward_weights write their part only, and dw and db are the whole arrays, of which
-  /// the part's rows are overwritten. Only in plans that go layer by layer.
+  /// Whether a call computes part `part` of `parts` of its output, wherever the cuts lie: then all functions
+  /// write their part only, and dw and db are the whole arrays, of which the part's rows are overwritten.
+  /// Only in plans that go layer by layer.
   bool parts = false;
   /// Turns dy, given as dx, into what the backward kernels want, in place; called on single images.
   void (*prepare)(const Op&, const Call<T>&) = nullptr;
