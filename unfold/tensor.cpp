@@ -4,6 +4,10 @@
 #include <cstring>
 #include <new>
 
+#if __has_include(<sys/mman.h>)
+#include <sys/mman.h>
+#endif
+
 namespace unfold {
 
 size_t dtype_size(Dtype dtype) {
@@ -16,6 +20,21 @@ std::string_view dtype_name(Dtype dtype) {
   return kNames[static_cast<size_t>(dtype)];
 }
 
+namespace {
+
+/// A page of 2 MiB needs one entry of the processor's table of pages where small ones need 512. An offer the
+/// system may decline.
+void ask_for_huge_pages([[maybe_unused]] void* p, [[maybe_unused]] size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  constexpr size_t kPage = 4096, kWorthIt = size_t{4} << 20;
+  if (bytes < kWorthIt) return;
+  const size_t skip = (kPage - reinterpret_cast<uintptr_t>(p) % kPage) % kPage;
+  ::madvise(static_cast<std::byte*>(p) + skip, (bytes - skip) / kPage * kPage, MADV_HUGEPAGE);
+#endif
+}
+
+}  // namespace
+
 void Buffer::Free::operator()(std::byte* p) const {
   ::operator delete(p, std::align_val_t{64});
 }
@@ -24,6 +43,7 @@ Buffer::Buffer(size_t bytes) : size_(bytes) {
   void* p = ::operator new(bytes ? bytes : 1, std::align_val_t{64}, std::nothrow);
   if (!p) throw Error(ErrorKind::runtime, "out of memory").wanted(std::to_string(bytes) + " bytes");
   data_.reset(static_cast<std::byte*>(p));
+  ask_for_huge_pages(p, bytes);
   std::memset(p, 0, bytes);
 }
 
