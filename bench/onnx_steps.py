@@ -1,7 +1,7 @@
 """Peer: ONNX Runtime's inference, asked for line by line as torch_steps.py is.
 
 Requests:
-    {"do": "check", "dump"}                                     difference from the logits in the dump
+    {"do": "check", "dump"}                                     the logits, and their difference from the dump's
     {"do": "time", "dump", "batch", "threads", "style", "seconds"}   seconds of each run
     {"do": "about"}
 

@@ -7,7 +7,7 @@ import statistics
 import peers
 
 # Chosen by the validation accuracy of seed 0 alone: NOTES.md has the candidates.
-RECIPE = {"model": "lenet5", "epochs": 2, "batch": 64, "lr": 8e-3, "shift": 2}
+RECIPE = {"model": "lenet5", "epochs": 3, "batch": 64, "lr": 5e-3, "shift": 1}
 
 
 def _ours(options, seeds, *arguments, accuracies=None):

@@ -3,7 +3,7 @@
     echo '{"do": "time", "net": "lenet5-article", "batch": 100, "seconds": 1}' | python torch_steps.py --threads 2
 
 A line of JSON in, a line of JSON out. Requests:
-    {"do": "check", "net", "dump", "layout"}       differences from a step that `unfold bench --dump` wrote
+    {"do": "check", "net", "dump", "layout"}       differences from a step that `unfold bench --dump` wrote: see check()
     {"do": "time", "net", "batch", "training", "layout": "nchw" | "nhwc", "compile": bool, "images", "seconds"}
                                                    seconds of each step; the first request of a case warms it up
     {"do": "about"}                                versions and settings
@@ -99,20 +99,38 @@ class Case:
         return times
 
 
-def check(request):
-    """Logits of inference always; loss and gradients where no dropout stands between."""
-    given = dump.read(request["dump"])
-    net = torch_nets.load(torch_nets.NETS[request["net"]](), dump.parameters(given))
-    x, y = torch.from_numpy(given["input"].copy()), torch.from_numpy(given["labels"].astype(np.int64))
+def gradients(request, given, kind):
+    """Logits of inference; loss and gradients of training without dropout, as the dump's are."""
+    net = torch_nets.load(torch_nets.NETS[request["net"]](), dump.parameters(given)).to(kind)
+    x, y = torch.from_numpy(given["input"].copy()).to(kind), torch.from_numpy(given["labels"].astype(np.int64))
     if request.get("layout") == "nhwc":
         net, x = net.to(memory_format=NHWC), x.contiguous(memory_format=NHWC)
-    result = {"logits": dump.difference(given["logits"], net.eval()(x).detach().numpy())}
-    if "loss" in given and not any(isinstance(m, torch.nn.Dropout) for m in net):
-        loss = F.cross_entropy(net.train()(x), y)
-        loss.backward()
-        result["loss"] = dump.difference(given["loss"], [loss.item()])
+    with torch.no_grad():
+        logits = net.eval()(x).numpy()
+    if "loss" not in given:
+        return logits, None, []
+    for module in net:
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    loss = F.cross_entropy(net.train()(x), y)
+    loss.backward()
+    return logits, loss.item(), [p.grad.numpy() for p in net.parameters()]
+
+
+def check(request):
+    """Differences of the dump from this network in double, and of this network's own in float.
+
+    The latter are the measure: in a deep network, rounding decides which of two nearly equal values a pooling takes, and
+    gradients in float are then per cents away from those in double, in any program.
+    """
+    given = dump.read(request["dump"])
+    logits, loss, exact = gradients(request, given, torch.float64)
+    own_logits, own_loss, own = gradients(request, given, torch.float32)
+    result = {"logits": [dump.difference(given["logits"], logits), dump.difference(own_logits, logits)]}
+    if loss is not None:
         wanted = [t for n, t in given.items() if n.startswith("gradient.")]
-        result["gradient"] = max(dump.difference(g, p.grad.numpy()) for g, p in zip(wanted, net.parameters()))
+        result["loss"] = [dump.difference(given["loss"], [loss]), dump.difference([own_loss], [loss])]
+        result["gradient"] = [max(map(dump.difference, wanted, exact)), max(map(dump.difference, own, exact))]
     return result
 
 

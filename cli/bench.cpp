@@ -20,14 +20,19 @@ struct BenchFlags {
 
 void print_rows(const BenchResult& r, int threads) {
   double all = 0;
-  for (const BenchResult::Row& row : r.rows) all += row.forward + row.backward;
-  std::printf("\n%-18s %-24s %10s %10s %7s %9s %9s\n", "step", "kernel", "forward us", "backward us", "share",
-              "GFLOP/s", "of peak");
+  size_t width = 18;
+  for (const BenchResult::Row& row : r.rows) {
+    all += row.forward + row.backward;
+    width = std::max(width, row.name.size());
+  }
+  const int names = static_cast<int>(width);
+  std::printf("\n%-*s %-24s %10s %10s %7s %9s %9s\n", names, "step", "kernel", "forward us", "backward us",
+              "share", "GFLOP/s", "of peak");
   for (const BenchResult::Row& row : r.rows) {
     const double time = row.forward + row.backward,
                  speed = static_cast<double>(row.flops) / std::max(time, 1e-12);
-    std::printf("%-18s %-24s %10.1f %11.1f %6.1f%%", row.name.c_str(), row.kernel.c_str(), 1e6 * row.forward,
-                1e6 * row.backward, 100 * time / std::max(all, 1e-12));
+    std::printf("%-*s %-24s %10.1f %11.1f %6.1f%%", names, row.name.c_str(), row.kernel.c_str(),
+                1e6 * row.forward, 1e6 * row.backward, 100 * time / std::max(all, 1e-12));
     if (row.flops > 0) std::printf(" %9.1f %8.1f%%", speed / 1e9, 100 * speed / r.peak);
     std::printf("\n");
   }

@@ -36,7 +36,7 @@ struct BenchResult {
 
   /// Parts of the watched steps' time of all workers, adding up to 1.
   struct Shares {
-    double products = 0;     // convolutions and linear layers
+    double products = 0;     // convolutions and linear layers, with what is fused to them
     double elementwise = 0;  // activations, pooling, dropout, sums of two values
     double layout = 0;       // from one layout to another, where that is a step
     double optimizer = 0;
@@ -55,8 +55,8 @@ class BenchRun {
   void step();
   /// Warms up, then runs steps for the time that is set, then some more with a watch on each layer.
   BenchResult measure();
-  /// Writes what the next step computes as safetensors: input, labels, logits (of inference), and when
-  /// training loss, the parameters before the step and their gradients, "gradient.NAME".
+  /// Writes what a step without dropout computes as safetensors: input, labels, logits (of inference), the
+  /// parameters, and when training the loss and the gradients, "gradient.NAME".
   void dump(const std::filesystem::path& path);
 
  private:
