@@ -15,6 +15,8 @@
 
 #include <hwy/highway.h>
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 
 #include "unfold/kernels/nhwc_winograd_tiles.h"
@@ -130,28 +132,31 @@ struct Square {
   int64_t row_step, col_step;
 };
 
-/// `to` = the matrix M applied to `from` along both axes, for one vector of channels.
+/// `to` = the matrix M applied to `from` along both axes, for one vector of channels. Loops, as 72 addresses
+/// at once would not fit the registers.
 template <class M>
 HWY_INLINE void along_both(const Square<const float>& from, const Square<float>& to) {
   const D d;
-  V middle[M::kTo][M::kFrom];
+  HWY_ALIGN float middle[M::kTo * M::kFrom * kLanes];
+  const float* column = from.data;
+#pragma GCC unroll 1
+  for (int c = 0; c < M::kFrom; ++c, column += from.col_step) {
+    V x[M::kFrom], values[M::kTo];
 #pragma GCC unroll 8
-  for (int c = 0; c < M::kFrom; ++c) {
-    V column[M::kFrom], values[M::kTo];
+    for (int r = 0; r < M::kFrom; ++r) x[r] = hn::LoadU(d, column + r * from.row_step);
+    M::apply(x, values);
 #pragma GCC unroll 8
-    for (int r = 0; r < M::kFrom; ++r) {
-      column[r] = hn::LoadU(d, from.data + r * from.row_step + c * from.col_step);
-    }
-    M::apply(column, values);
-#pragma GCC unroll 8
-    for (int r = 0; r < M::kTo; ++r) middle[r][c] = values[r];
+    for (int r = 0; r < M::kTo; ++r) hn::Store(values[r], d, middle + (r * M::kFrom + c) * kLanes);
   }
+  float* row = to.data;
+#pragma GCC unroll 1
+  for (int r = 0; r < M::kTo; ++r, row += to.row_step) {
+    V x[M::kFrom], values[M::kTo];
 #pragma GCC unroll 8
-  for (int r = 0; r < M::kTo; ++r) {
-    V values[M::kTo];
-    M::apply(middle[r], values);
+    for (int c = 0; c < M::kFrom; ++c) x[c] = hn::Load(d, middle + (r * M::kFrom + c) * kLanes);
+    M::apply(x, values);
 #pragma GCC unroll 8
-    for (int c = 0; c < M::kTo; ++c) hn::StoreU(values[c], d, to.data + r * to.row_step + c * to.col_step);
+    for (int c = 0; c < M::kTo; ++c) hn::StoreU(values[c], d, row + c * to.col_step);
   }
 }
 
@@ -198,21 +203,36 @@ HWY_INLINE Square<const float> square(const Image& image, int64_t row, int64_t c
   return {edge, kSize * kNhwcTile, kNhwcTile};
 }
 
+/// Fetches the part of a square that is in the image.
+HWY_INLINE void fetch(const Image& image, int64_t size, int64_t row, int64_t col, int64_t channel) {
+  const int64_t row1 = std::min(image.height, row + size), col1 = std::min(image.width, col + size);
+  for (int64_t r = std::max<int64_t>(0, row); r < row1; ++r) {
+    const float* const at = image.data + r * image.width * image.channels + channel;
+    for (int64_t c = std::max<int64_t>(0, col); c < col1; ++c) hwy::Prefetch(at + c * image.channels);
+  }
+}
+
 /// Overwrites the first tile1 - tile0 tiles of `block` with the source of tiles [tile0, tile1) at the points.
 HWY_MAYBE_UNUSED static void source_points(const TileGrid& g, const float* source, int64_t tile0,
                                            int64_t tile1, const PointBlock& block) {
   // Few tiles at a time, so that what neighbours share is read from a near cache, but several, so that the
   // stores to a point follow each other.
   constexpr int64_t kChunk = 8;
-  TilePlace places[kChunk];
+  TilePlace places[kChunk], next[kChunk];
   HWY_ALIGN float edge[kPoints * kNhwcTile];
+  for (int64_t t = 0; t < kChunk; ++t) next[t] = nhwc::place_of(g, std::min(tile0 + t, tile1 - 1));
   for (int64_t t0 = tile0; t0 < tile1; t0 += kChunk) {
     const int64_t count = std::min(tile1 - t0, kChunk);
-    for (int64_t t = 0; t < count; ++t) places[t] = nhwc::place_of(g, t0 + t);
+    std::copy_n(next, kChunk, places);
+    for (int64_t t = 0; t < kChunk; ++t) next[t] = nhwc::place_of(g, std::min(t0 + kChunk + t, tile1 - 1));
     for (int64_t channel = 0; channel < g.in_tiles(); ++channel) {
       for (int64_t t = 0; t < count; ++t) {
         const TilePlace& at = places[t];
         const Image image{source + at.image * g.ih * g.iw * g.in, g.ih, g.iw, g.in};
+        const TilePlace& ahead = channel + 1 < g.in_tiles() ? at : next[t];
+        const Image ahead_image{source + ahead.image * g.ih * g.iw * g.in, g.ih, g.iw, g.in};
+        fetch(ahead_image, kSide, ahead.row - g.pad_top, ahead.col - g.pad_left,
+              channel + 1 < g.in_tiles() ? (channel + 1) * kNhwcTile : 0);
         float* const to = block.data + channel * block.channel_step() + (t0 - tile0 + t) * kNhwcTile;
         transform<Source>(
             square<kSide>(image, at.row - g.pad_top, at.col - g.pad_left, channel * kNhwcTile, edge),

@@ -29,22 +29,26 @@ struct WinogradCall {
   NhwcEpilogue epilogue;
   float* out;
   float* scratch;
+  bool streams;  ///< `out` past the caches, as it is too large for them
 };
 
-/// How much is computed at once: the values of the source and, of some channel tiles, the products.
+/// How much is computed at once: the values of the source and, of some channel tiles, the products. The more
+/// tiles, the less often weights are read; those that no cache keeps are worth a block beyond the second
+/// level, of which one point at a time is in use. Then all channel tiles follow each other for each point.
 struct WinogradBlock {
   PointBlock values, products;
+  int64_t floats;
 
   WinogradBlock(const TileGrid& g, int64_t images, float* scratch) {
-    const int64_t tiles = std::min<int64_t>(48, images * g.rows() * g.cols());
+    const bool far = g.in * g.out > 96 * 1024;
+    const int64_t tiles = std::min<int64_t>(far ? 128 : 48, images * g.rows() * g.cols());
     values = {nullptr, g.in_tiles(), tiles};
-    products = {nullptr, std::min<int64_t>(4, g.out_tiles()), tiles};
+    products = {nullptr, std::min<int64_t>(far ? 32 : 4, g.out_tiles()), tiles};
     Carver carver(scratch);
     values.data = carver.take<float>(values.floats());
     products.data = carver.take<float>(products.floats());
     floats = carver.floats();
   }
-  int64_t floats = 0;
 };
 
 }  // namespace unfold::nhwc
@@ -175,6 +179,7 @@ void block_outputs(const nhwc::WinogradCall& call, const nhwc::PointBlock& produ
   HWY_ALIGN float bias[kNhwcTile] = {};
   if (call.bias) std::copy_n(call.bias + channel, width, bias);
   const bool relu = call.epilogue == NhwcEpilogue::relu;
+  const bool streams = call.streams && width == kNhwcTile;
   HWY_ALIGN float y[kOutputs * kOutputs * kNhwcTile];
   for (int64_t t = tile0; t < tile1; ++t, from += kNhwcTile) {
     const TilePlace at = nhwc::place_of(g, t);
@@ -190,7 +195,9 @@ void block_outputs(const nhwc::WinogradCall& call, const nhwc::PointBlock& produ
         for (int64_t v = 0; v < kNhwcTile; v += kLanes) {
           V value = hn::Add(hn::Load(d, tile + v), hn::Load(d, bias + v));
           if (relu) value = hn::IfThenZeroElse(hn::Lt(value, hn::Zero(d)), value);
-          if (width == kNhwcTile) {
+          if (streams) {
+            hn::Stream(value, d, to + v);
+          } else if (width == kNhwcTile) {
             hn::StoreU(value, d, to + v);
           } else {
             hn::Store(value, d, tile + v);
@@ -207,9 +214,10 @@ void block_outputs(const nhwc::WinogradCall& call, const nhwc::PointBlock& produ
 void NhwcWinograd(const nhwc::WinogradCall& call, const nhwc::WinogradBlock& block) {
   const TileGrid& g = call.g;
   const NhwcRange& range = call.range;
-  const int64_t last = range.row1 * g.cols();
-  for (int64_t tile = range.row0 * g.cols(); tile < last; tile += block.values.tiles) {
-    const int64_t end = std::min(last, tile + block.values.tiles);
+  const int64_t first = range.row0 * g.cols(), count = (range.row1 - range.row0) * g.cols();
+  const int64_t blocks = nhwc::divide_up(count, block.values.tiles);
+  for (int64_t i = 0; i < blocks; ++i) {
+    const int64_t tile = first + count * i / blocks, end = first + count * (i + 1) / blocks;
     source_points(g, call.source, tile, end, block.values);
     for (int64_t c0 = range.tile0; c0 < range.tile1; c0 += block.products.channel_tiles) {
       const int64_t c1 = std::min(range.tile1, c0 + block.products.channel_tiles);
@@ -239,11 +247,16 @@ using nhwc::TileGrid;
 
 namespace {
 
+constexpr int64_t kFarFloats = 4 * 1024 * 1024;  // 16 MiB: what is read later will have left the caches
+
 int64_t sweep_scratch(const TileGrid& g, int64_t images) {
   return nhwc::WinogradBlock(g, images, nullptr).floats;
 }
 
-void sweep(const nhwc::WinogradCall& call, int64_t images) {
+void sweep(nhwc::WinogradCall call, int64_t images) {
+  const TileGrid& g = call.g;
+  call.streams = images * g.oh * g.ow * g.out > kFarFloats && g.out % kNhwcTile == 0 &&
+                 reinterpret_cast<uintptr_t>(call.out) % 64 == 0;
   HWY_DYNAMIC_DISPATCH(NhwcWinograd)(call, nhwc::WinogradBlock(call.g, images, call.scratch));
 }
 
@@ -273,12 +286,12 @@ int64_t nhwc_winograd_backward_data_scratch(const Conv2dShape& s) {
 
 void nhwc_winograd_forward(const Conv2dShape& s, const NhwcRange& range, const float* x, const float* packed,
                            const float* b, NhwcEpilogue epilogue, float* y, float* scratch) {
-  sweep({TileGrid::forward(s), range, x, packed, b, epilogue, y, scratch}, s.n);
+  sweep({TileGrid::forward(s), range, x, packed, b, epilogue, y, scratch, false}, s.n);
 }
 
 void nhwc_winograd_backward_data(const Conv2dShape& s, const NhwcRange& range, const float* turned,
                                  const float* dy, float* dx, float* scratch) {
-  sweep({TileGrid::backward(s), range, dy, turned, nullptr, NhwcEpilogue::none, dx, scratch}, s.n);
+  sweep({TileGrid::backward(s), range, dy, turned, nullptr, NhwcEpilogue::none, dx, scratch, false}, s.n);
 }
 
 const char* nhwc_winograd_target() {
