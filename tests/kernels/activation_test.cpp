@@ -130,3 +130,19 @@ TEST_CASE("softmax and cross-entropy agree with their naive twins, extreme logit
       CHECK(std::abs(loss[r] - want_loss[r]) <= 1e-5 * std::max(1.0, want_loss[r]));
   }
 }
+
+TEST_CASE("the gradient of a ReLU is the naive one's, also in place, on every target") {
+  test::on_every_target([](const std::string&) {
+    Random random(3, "relu");
+    for (const int64_t n : {0, 1, 7, 16, 33, 1000}) {
+      std::vector<float> y(static_cast<size_t>(n)), dy(y.size()), dx(y.size(), std::nanf("")), want(y.size());
+      for (float& v : y) v = static_cast<float>(random.below(3) - 1);
+      for (float& v : dy) v = static_cast<float>(random.normal());
+      reference::relu_backward(n, y.data(), dy.data(), want.data());
+      relu_backward(n, y.data(), dy.data(), dx.data());
+      CHECK(dx == want);
+      relu_backward(n, y.data(), dy.data(), dy.data());
+      CHECK(dy == want);
+    }
+  });
+}

@@ -47,6 +47,17 @@ void ExpForward(int64_t n, const float* x, float* y) {
   Each(n, x, y, [](V v) { return Exp(D(), v); });
 }
 
+void ReluBackward(int64_t n, const float* y, const float* dy, float* dx) {
+  const auto masked = [=](auto d, int64_t i) {
+    const auto on = hn::Gt(hn::LoadU(d, y + i), hn::Zero(d));
+    hn::StoreU(hn::IfThenElseZero(on, hn::LoadU(d, dy + i)), d, dx + i);
+  };
+  const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) masked(D(), i);
+  for (; i < n; ++i) masked(hn::CappedTag<float, 1>(), i);
+}
+
 }  // namespace unfold::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -56,6 +67,7 @@ namespace unfold {
 HWY_EXPORT(TanhForward);
 HWY_EXPORT(SigmoidForward);
 HWY_EXPORT(ExpForward);
+HWY_EXPORT(ReluBackward);
 
 void tanh_forward(int64_t n, const float* x, float scale, float* y) {
   HWY_DYNAMIC_DISPATCH(TanhForward)(n, x, scale, y);
@@ -64,6 +76,10 @@ void tanh_forward(int64_t n, const float* x, float scale, float* y) {
 void tanh_backward(int64_t n, const float* y, const float* dy, float scale, float* dx) {
   const float inverse = 1 / scale;
   for (int64_t i = 0; i < n; ++i) dx[i] = dy[i] * (scale - y[i] * y[i] * inverse);
+}
+
+void relu_backward(int64_t n, const float* y, const float* dy, float* dx) {
+  HWY_DYNAMIC_DISPATCH(ReluBackward)(n, y, dy, dx);
 }
 
 void sigmoid_forward(int64_t n, const float* x, float* y) {

@@ -14,6 +14,9 @@ void tanh_forward(int64_t n, const float* x, float scale, float* y);
 /// dx = dy * (scale - y*y/scale).
 void tanh_backward(int64_t n, const float* y, const float* dy, float scale, float* dx);
 
+/// dx = dy where y > 0, else 0. A loop over a select would branch where dx is dy.
+void relu_backward(int64_t n, const float* y, const float* dy, float* dx);
+
 /// y = 1 / (1 + exp(-x)).  At most 3 ulp.
 void sigmoid_forward(int64_t n, const float* x, float* y);
 

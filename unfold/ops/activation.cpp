@@ -39,6 +39,10 @@ void relu_naive_backward(const Op&, const Call<T>& c) {
   reference::relu_backward(c.n * c.out, c.y, c.dy, c.dx);
 }
 
+void relu_vector_backward(const Op&, const Call<float>& c) {
+  relu_backward(c.n * c.out, c.y, c.dy, c.dx);
+}
+
 template <class T>
 void sigmoid_naive_forward(const Op&, const Call<T>& c) {
   reference::sigmoid_forward(c.n * c.out, c.x[0], c.y);
@@ -94,7 +98,7 @@ constexpr Implementation<float> kReluFloat[] = {
      .engine = Engine::fast,
      .numerics = "exact",
      .forward = relu_naive_forward<float>,
-     .backward_data = relu_naive_backward<float>,
+     .backward_data = relu_vector_backward,
      .layout = Layout::nhwc},
     {.name = "relu/lanes",
      .engine = Engine::fast,
@@ -102,6 +106,7 @@ constexpr Implementation<float> kReluFloat[] = {
      .forward = relu_lanes_forward,
      .backward_data = relu_lanes_backward,
      .layout = Layout::chwn16},
+    {"relu/vector", Engine::im2col, "exact", relu_naive_forward<float>, relu_vector_backward},
     {"relu/reference", Engine::naive, "exact", relu_naive_forward<float>, relu_naive_backward<float>},
 };
 constexpr Implementation<double> kReluDouble[] = {

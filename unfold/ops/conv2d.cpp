@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "unfold/kernels/activation.h"
 #include "unfold/kernels/conv2d.h"
 #include "unfold/kernels/lanes.h"
 #include "unfold/kernels/nhwc.h"
 #include "unfold/kernels/nhwc_winograd.h"
-#include "unfold/kernels/reference/activation.h"
 #include "unfold/kernels/reference/conv2d.h"
 #include "unfold/ops/window_attributes.h"
 
@@ -107,8 +107,12 @@ void nhwc_part_backward_data(const Op&, const Call<float>& c) {
 }
 void nhwc_part_backward_weights(const Op&, const Call<float>& c) {
   const Conv2dShape& s = c.window;
+  constexpr int64_t kLeastTiles = 4;  // with fewer a call, x is walked too often
   const int64_t tiles = nhwc_output_tiles(s);
-  const int64_t tile0 = tiles * c.part / c.parts, tile1 = tiles * (c.part + 1) / c.parts;
+  const int64_t parts =
+      std::clamp(tiles / kLeastTiles, std::max<int64_t>(1, c.parts / kPartsPerThread), c.parts);
+  if (c.part >= parts) return;
+  const int64_t tile0 = tiles * c.part / parts, tile1 = tiles * (c.part + 1) / parts;
   if (tile0 == tile1) return;
   const auto [row0, row1] = nhwc_tile_channels(s, tile0, tile1);
   std::fill(c.dw + row0 * s.patch(), c.dw + row1 * s.patch(), 0.0f);
@@ -243,7 +247,7 @@ constexpr Implementation<double> kDouble[] = {
 
 /// dy before the ReLU, in place.
 void mask_gradient(const Op&, const Call<float>& c) {
-  reference::relu_backward(c.n * c.out, c.y, c.dx, c.dx);
+  relu_backward(c.n * c.out, c.y, c.dx, c.dx);
 }
 constexpr Implementation<float> with_relu(Implementation<float> conv2d) {
   conv2d.prepare = mask_gradient;
