@@ -70,7 +70,7 @@ void MaxPool(const Conv2dShape& s, const float* x, float* y, int32_t* argmax) {
           const auto v = hn::LoadU(d, x + in * c + i), best = hn::LoadU(d, y + out * c + i);
           const auto place = hn::LoadU(di, argmax + out * c + i);
           const auto none = hn::RebindMask(d, hn::Lt(place, hn::Zero(di)));
-          const auto take = hn::Or(none, hn::Or(hn::Gt(v, best), hn::Ne(v, v)));  // NaN must not be hidden
+          const auto take = hn::Or(none, hn::Or(hn::Gt(v, best), hn::IsNaN(v)));  // NaN must not be hidden
           hn::StoreU(hn::IfThenElse(take, v, best), d, y + out * c + i);
           const auto here = hn::Set(di, static_cast<int32_t>(in));
           hn::StoreU(hn::IfThenElse(hn::RebindMask(di, take), here, place), di, argmax + out * c + i);
