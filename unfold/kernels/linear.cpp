@@ -13,8 +13,11 @@ int64_t round_up(int64_t floats) {
 
 }  // namespace
 
+/// Rows a power of two of bytes apart share few places of a cache: copies get this much behind each row.
+constexpr int64_t kPad = 16;
+
 int64_t linear_scratch(int64_t n, int64_t in, int64_t out) {
-  return round_up(in * n) + round_up(out * n) + gemm_scratch(std::max({n, in, out}));
+  return round_up(in * n) + round_up((out + kPad) * n) + gemm_scratch(std::max({n, in, out}));
 }
 
 void linear_forward(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, const float* x,
@@ -40,33 +43,41 @@ void linear_forward(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, 
 
 void linear_backward_data(int64_t n, int64_t in, int64_t out, int64_t i0, int64_t i1, const float* w,
                           const float* dy, float* dx, float* scratch) {
+  float* rows = scratch;  // of dy
+  for (int64_t r = 0; r < n; ++r) std::copy(dy + r * out, dy + (r + 1) * out, rows + r * (out + kPad));
   gemm({.m = n,
         .n = i1 - i0,
         .k = out,
-        .a = dy,
-        .a_row = out,
+        .a = rows,
+        .a_row = out + kPad,
         .a_col = 1,
         .b = w + i0,
         .b_row = in,
         .c = dx + i0,
         .c_row = in},
-       scratch);
+       scratch + round_up((out + kPad) * n));
 }
 
 void linear_backward_weights(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, const float* x,
                              const float* dy, bool overwrite, float* dw, float* db, float* scratch) {
-  gemm({.m = o1 - o0,
-        .n = in,
-        .k = n,
-        .a = dy + o0,
-        .a_row = 1,
-        .a_col = out,
-        .b = x,
-        .b_row = in,
-        .c = dw,
-        .c_row = in,
-        .start = overwrite ? GemmStart::bias : GemmStart::add},
-       scratch);
+  float* dyt = scratch;  // (o1-o0, n)
+  transpose(n, o1 - o0, dy + o0, out, dyt, n);
+  // Few rows at a time: every row of dw is a stream of its own to memory.
+  constexpr int64_t kRows = 36;
+  for (int64_t o = o0; o < o1; o += kRows) {
+    gemm({.m = std::min(kRows, o1 - o),
+          .n = in,
+          .k = n,
+          .a = dyt + (o - o0) * n,
+          .a_row = n,
+          .a_col = 1,
+          .b = x,
+          .b_row = in,
+          .c = dw + (o - o0) * in,
+          .c_row = in,
+          .start = overwrite ? GemmStart::bias : GemmStart::add},
+         scratch + round_up((out + kPad) * n));
+  }
   if (!db) return;
   for (int64_t o = o0; o < o1; ++o) {
     float sum = 0;
