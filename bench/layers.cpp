@@ -1,21 +1,22 @@
-// The convolutions over NHWC, layer by layer, against the peak of the processor and, where it is installed,
-// oneDNN. One thread, one image. The rivals run in turns, so that what else the machine does meets both.
-//
-//   bench_layers [part of a layer's name [repeats [part of a pass's name]]]
+// The convolutions over NHWC, layer by layer, against the peak of the processor and, where they are
+// installed, versions of oneDNN. The rivals run in turns, so that what else the machine does meets all.
+#include <sched.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <map>
+#include <regex>
 #include <string>
+#include <thread>
 #include <vector>
 
-#include <unistd.h>
-
 #include "bench/fma_peak.h"
+#include "bench/layer_table.h"
 #include "bench/onednn_layer.h"
 #include "unfold/kernels/nhwc.h"
 #include "unfold/tensor.h"
@@ -26,64 +27,53 @@ using bench::Pass;
 
 namespace {
 
-struct Layer {
-  const char* name;
-  int64_t ic, size, oc, kernel, stride, pad;
-  int64_t groups = 1;
+constexpr const char* kUsage =
+    "bench_layers [--batch N] [--threads N] [--layers REGEX] [--pass REGEX] [--repeats N] [--means] "
+    "[--json]\n"
+    "  --layers  part of a name: \"VGG\", \"^(AlexNet|VGG|ResNet)\"; default: all\n"
+    "  --pass    part of \"forward\", \"backward data\", \"backward weights\"\n"
+    "  --means   geometric means only, as a Markdown table;  --json: everything, a line a layer and pass\n";
+
+struct Options {
+  int64_t batch = 1;
+  int threads = 1, repeats = 7;
+  std::string layers, pass;
+  bool means = false, json = false;
 };
 
-/// Every shape once, in the network that has it first.
-constexpr auto kLayers = std::to_array<Layer>({
-    {"AlexNet conv1", 3, 224, 64, 11, 4, 2},
-    {"AlexNet conv2", 64, 27, 192, 5, 1, 2},
-    {"AlexNet conv3", 192, 13, 384, 3, 1, 1},
-    {"AlexNet conv4", 384, 13, 256, 3, 1, 1},
-    {"AlexNet conv5", 256, 13, 256, 3, 1, 1},
-    {"VGG-16 conv1_1", 3, 224, 64, 3, 1, 1},
-    {"VGG-16 conv1_2", 64, 224, 64, 3, 1, 1},
-    {"VGG-16 conv2_1", 64, 112, 128, 3, 1, 1},
-    {"VGG-16 conv2_2", 128, 112, 128, 3, 1, 1},
-    {"VGG-16 conv3_1", 128, 56, 256, 3, 1, 1},
-    {"VGG-16 conv3_2", 256, 56, 256, 3, 1, 1},
-    {"VGG-16 conv4_1", 256, 28, 512, 3, 1, 1},
-    {"VGG-16 conv4_2", 512, 28, 512, 3, 1, 1},
-    {"VGG-16 conv5", 512, 14, 512, 3, 1, 1},
-    {"ResNet-18 conv1", 3, 224, 64, 7, 2, 3},
-    {"ResNet-18 layer1", 64, 56, 64, 3, 1, 1},
-    {"ResNet-18 layer2.0.conv1", 64, 56, 128, 3, 2, 1},
-    {"ResNet-18 layer2", 128, 28, 128, 3, 1, 1},
-    {"ResNet-18 layer2.downsample", 64, 56, 128, 1, 2, 0},
-    {"ResNet-18 layer3.0.conv1", 128, 28, 256, 3, 2, 1},
-    {"ResNet-18 layer3", 256, 14, 256, 3, 1, 1},
-    {"ResNet-18 layer3.downsample", 128, 28, 256, 1, 2, 0},
-    {"ResNet-18 layer4.0.conv1", 256, 14, 512, 3, 2, 1},
-    {"ResNet-18 layer4", 512, 7, 512, 3, 1, 1},
-    {"ResNet-18 layer4.downsample", 256, 14, 512, 1, 2, 0},
-    {"ResNet-50 layer1.0.conv1", 64, 56, 64, 1, 1, 0},
-    {"ResNet-50 layer1.conv3", 64, 56, 256, 1, 1, 0},
-    {"ResNet-50 layer1.conv1", 256, 56, 64, 1, 1, 0},
-    {"ResNet-50 layer2.0.conv1", 256, 56, 128, 1, 1, 0},
-    {"ResNet-50 layer2.0.conv2", 128, 56, 128, 3, 2, 1},
-    {"ResNet-50 layer2.downsample", 256, 56, 512, 1, 2, 0},
-    {"ResNet-50 layer2.conv1", 512, 28, 128, 1, 1, 0},
-    {"ResNet-50 layer2.conv3", 128, 28, 512, 1, 1, 0},
-    {"ResNet-50 layer3.0.conv1", 512, 28, 256, 1, 1, 0},
-    {"ResNet-50 layer3.0.conv2", 256, 28, 256, 3, 2, 1},
-    {"ResNet-50 layer3.downsample", 512, 28, 1024, 1, 2, 0},
-    {"ResNet-50 layer3.conv1", 1024, 14, 256, 1, 1, 0},
-    {"ResNet-50 layer3.conv3", 256, 14, 1024, 1, 1, 0},
-    {"ResNet-50 layer4.0.conv1", 1024, 14, 512, 1, 1, 0},
-    {"ResNet-50 layer4.0.conv2", 512, 14, 512, 3, 2, 1},
-    {"ResNet-50 layer4.downsample", 1024, 14, 2048, 1, 2, 0},
-    {"ResNet-50 layer4.conv1", 2048, 7, 512, 1, 1, 0},
-    {"ResNet-50 layer4.conv3", 512, 7, 2048, 1, 1, 0},
-    {"MobileNetV1 depthwise 1", 32, 112, 32, 3, 1, 1, 32},
-    {"MobileNetV1 depthwise 2", 64, 112, 64, 3, 2, 1, 64},
-    {"MobileNetV1 depthwise 3", 128, 56, 128, 3, 1, 1, 128},
-    {"MobileNetV1 depthwise 5", 256, 28, 256, 3, 1, 1, 256},
-    {"MobileNetV1 depthwise 7", 512, 14, 512, 3, 1, 1, 512},
-    {"MobileNetV1 depthwise 13", 1024, 7, 1024, 3, 1, 1, 1024},
-});
+Options parse(int argc, char** argv) {
+  Options o;
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    const auto value = [&] {
+      if (++i == argc) {
+        std::fputs(kUsage, stderr);
+        std::exit(2);
+      }
+      return std::string(argv[i]);
+    };
+    const auto count = [&] { return std::max(1, std::atoi(value().c_str())); };
+    if (name == "--batch") {
+      o.batch = count();
+    } else if (name == "--threads") {
+      o.threads = count();
+    } else if (name == "--repeats") {
+      o.repeats = count();
+    } else if (name == "--layers") {
+      o.layers = value();
+    } else if (name == "--pass") {
+      o.pass = value();
+    } else if (name == "--means") {
+      o.means = true;
+    } else if (name == "--json") {
+      o.json = true;
+    } else {
+      std::fputs(kUsage, stderr);
+      std::exit(2);
+    }
+  }
+  return o;
+}
 
 /// Memory of the kernels, filled with small numbers.
 class Floats {
@@ -97,131 +87,237 @@ class Floats {
   Buffer buffer_;
 };
 
-/// One layer of ours, with all it needs.
-struct Ours {
-  Conv2dShape s;
-  Floats x, y, dx, packed, turned, dw, b, db, forward, data, weights;
+/// One layer of ours, with all it needs, cut into tasks as a plan cuts it: rows of all images together, or
+/// tiles of channels where there are few rows; of dw, tiles.
+class Ours {
+ public:
+  Ours(const Conv2dShape& shape, ThreadPool& pool)
+      : s_(shape),
+        pool_(pool),
+        x_(s_.n * s_.x_image()),
+        y_(s_.n * s_.y_image()),
+        dx_(s_.n * s_.x_image()),
+        packed_(nhwc_weight_floats(s_)),
+        turned_(nhwc_turned_weight_floats(s_)),
+        dw_(nhwc_weight_floats(s_)),
+        b_(s_.oc),
+        db_(s_.oc) {
+    const int64_t most = std::max(
+        {nhwc_forward_scratch(s_), nhwc_backward_data_scratch(s_), nhwc_backward_weights_scratch(s_)});
+    for (int worker = 0; worker < pool.threads(); ++worker) scratch_.emplace_back(most);
+  }
 
-  explicit Ours(const Conv2dShape& shape)
-      : s(shape),
-        x(s.x_image()),
-        y(s.y_image()),
-        dx(s.x_image()),
-        packed(nhwc_weight_floats(s)),
-        turned(nhwc_turned_weight_floats(s)),
-        dw(nhwc_weight_floats(s)),
-        b(s.oc),
-        db(s.oc),
-        forward(nhwc_forward_scratch(s)),
-        data(nhwc_backward_data_scratch(s)),
-        weights(nhwc_backward_weights_scratch(s)) {}
+  const Conv2dShape& shape() const { return s_; }
 
   void run(Pass pass) {
+    const int64_t out = nhwc_output_tiles(s_), in = nhwc_input_tiles(s_);
     if (pass == Pass::forward) {
-      nhwc_forward(s, {0, s.oh, 0, nhwc_output_tiles(s)}, x.data(), packed.data(), b.data(),
-                   NhwcEpilogue::none, y.data(), forward.data());
+      each(s_.n * s_.oh, out, [&](const NhwcRange& range, float* scratch) {
+        nhwc_forward(s_, range, x_.data(), packed_.data(), b_.data(), NhwcEpilogue::none, y_.data(), scratch);
+      });
     } else if (pass == Pass::backward_data) {
-      nhwc_backward_data(s, {0, s.ih, 0, nhwc_input_tiles(s)}, turned.data(), y.data(), dx.data(),
-                         data.data());
+      each(s_.n * s_.ih, in, [&](const NhwcRange& range, float* scratch) {
+        nhwc_backward_data(s_, range, turned_.data(), y_.data(), dx_.data(), scratch);
+      });
     } else {
-      nhwc_backward_weights(s, 0, 1, 0, nhwc_output_tiles(s), x.data(), y.data(), NhwcSum::overwrite,
-                            dw.data(), db.data(), weights.data());
+      each(0, out, [&](const NhwcRange& range, float* scratch) {
+        if (range.tile0 == range.tile1) return;
+        nhwc_backward_weights(s_, 0, s_.n, range.tile0, range.tile1, x_.data(), y_.data(), NhwcSum::overwrite,
+                              dw_.data(), db_.data(), scratch);
+      });
     }
   }
+
+ private:
+  /// The parts of `rows` (0: never cut) by `tiles`, one a task.
+  template <class Task>
+  void each(int64_t rows, int64_t tiles, const Task& task) {
+    constexpr int64_t kPartsPerThread = 4, kLeastRows = 4;
+    const int64_t parts = pool_.threads() == 1 ? 1 : kPartsPerThread * pool_.threads();
+    const bool by_rows = rows > 0 && (rows >= kLeastRows * parts || tiles < parts);
+    pool_.run(parts, [&](int64_t part, int worker) {
+      const auto cut = [&](int64_t size) {
+        return std::pair(size * part / parts, size * (part + 1) / parts);
+      };
+      const auto [row0, row1] = by_rows ? cut(rows) : std::pair<int64_t, int64_t>(0, rows);
+      const auto [tile0, tile1] = by_rows ? std::pair<int64_t, int64_t>(0, tiles) : cut(tiles);
+      task(NhwcRange{row0, row1, tile0, tile1}, scratch_[static_cast<size_t>(worker)].data());
+    });
+  }
+
+  Conv2dShape s_;
+  ThreadPool& pool_;
+  Floats x_, y_, dx_, packed_, turned_, dw_, b_, db_;
+  std::vector<Floats> scratch_;
 };
 
 constexpr std::array<const char*, 3> kPassNames{"forward", "backward data", "backward weights"};
 
+/// Seconds of one of several runs. Sleeps first, where they are short: workers of the last one's turn spin
+/// for a while before they sleep, and would take the processors from this one's.
 template <class Run>
 double seconds(int64_t times, const Run& run) {
+  if (times > 1) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    run();
+  }
   const auto begin = std::chrono::steady_clock::now();
   for (int64_t i = 0; i < times; ++i) run();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() /
          static_cast<double>(times);
 }
 
+double fastest(const std::vector<double>& v) {
+  return *std::min_element(v.begin(), v.end());
+}
 double median(std::vector<double> v) {
   std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
   return v[v.size() / 2];
 }
 
-/// Geometric means of one pass.
+/// Geometric means of one pass, ratios against each rival.
 struct Mean {
-  double peak = 0, fastest = 0, median = 0;  // sums of logarithms
-  int layers = 0, rivals = 0;
+  struct Rival {
+    double fastest = 0, median = 0, slowest = 1e30;  // sums of logarithms; least ratio
+    int layers = 0;
+  };
+  double peak = 0;
+  int layers = 0;
+  std::map<std::string, Rival> rivals;
 };
 
-void measure(const Layer& layer, Pass pass, Ours& ours, int repeats, Mean& mean) {
-  const double flops = 2.0 * static_cast<double>(ours.s.macs());
+/// One that takes turns with ours.
+struct Rival {
+  std::string version, kind;
+  std::function<void()> run;
+  std::vector<double> times;
+};
+
+void measure(const Options& o, const bench::Layer& layer, Pass pass, Ours& ours,
+             const std::vector<bench::OneDnn>& onednn, Mean& mean) {
+  const double flops = 2.0 * static_cast<double>(ours.shape().macs());
   const auto run = [&] { ours.run(pass); };
   run();
   const auto times = std::max<int64_t>(1, static_cast<int64_t>(0.01 / seconds(1, run)));
-  std::string kind;
-  std::function<void()> rival;
-#ifdef UNFOLD_BENCH_ONEDNN
-  rival = bench::onednn_pass(ours.s, pass, kind);
-  rival();
-#endif
-  std::vector<double> mine, theirs;
+  std::vector<Rival> rivals;
+  for (const bench::OneDnn& module : onednn) {
+    Rival rival{module.version, {}, {}, {}};
+    try {
+      rival.run = module.prepare(ours.shape(), pass, rival.kind);
+      rival.run();
+      rivals.push_back(std::move(rival));
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s, %s: oneDNN %s: %s\n", layer.name, kPassNames[static_cast<size_t>(pass)],
+                   module.version.c_str(), error.what());
+    }
+  }
+  std::vector<double> mine;
   double peak = 0;
-  for (int r = 0; r < repeats; ++r) {
+  for (int r = 0; r < o.repeats; ++r) {
     peak = std::max(peak, bench::fma_peak_flops());
     mine.push_back(seconds(times, run));
-    if (rival) theirs.push_back(seconds(times, rival));
+    for (Rival& rival : rivals) rival.times.push_back(seconds(times, rival.run));
   }
-  const double fastest = *std::min_element(mine.begin(), mine.end()), share = flops / fastest / peak;
-  std::printf("%-28s %-17s %7.1f GFLOP/s %5.1f %% of peak", layer.name, kPassNames[static_cast<size_t>(pass)],
-              flops / fastest / 1e9, 100 * share);
+  const double best = fastest(mine), share = flops / best / (peak * o.threads);
   mean.peak += std::log(share);
   ++mean.layers;
-  if (rival) {
-    const double by_fastest = *std::min_element(theirs.begin(), theirs.end()) / fastest;
-    const double by_median = median(theirs) / median(mine);
-    std::printf("   oneDNN's time / ours %5.2f fastest %5.2f median  (%s)", by_fastest, by_median,
-                kind.c_str());
-    mean.fastest += std::log(by_fastest);
-    mean.median += std::log(by_median);
-    ++mean.rivals;
+  const char* name = kPassNames[static_cast<size_t>(pass)];
+  if (o.json) {
+    std::printf(
+        "{\"layer\": \"%s\", \"pass\": \"%s\", \"batch\": %lld, \"threads\": %d, \"fastest_s\": %.4g, "
+        "\"median_s\": %.4g, \"of_peak\": %.4f",
+        layer.name, name, static_cast<long long>(o.batch), o.threads, best, median(mine), share);
+  } else if (!o.means) {
+    std::printf("%-28s %-17s %8.2f ms %7.1f GFLOP/s %5.1f %% of peak", layer.name, name, 1e3 * best,
+                flops / best / 1e9, 100 * share);
+  }
+  for (const Rival& rival : rivals) {
+    const double by_fastest = fastest(rival.times) / best, by_median = median(rival.times) / median(mine);
+    Mean::Rival& m = mean.rivals[rival.version];
+    m.fastest += std::log(by_fastest);
+    m.median += std::log(by_median);
+    m.slowest = std::min(m.slowest, by_fastest);
+    ++m.layers;
+    if (o.json) {
+      std::printf(", \"onednn %s\": {\"fastest\": %.4f, \"median\": %.4f, \"kind\": \"%s\"}",
+                  rival.version.c_str(), by_fastest, by_median, rival.kind.c_str());
+    } else if (!o.means) {
+      std::printf("   oneDNN %s's time / ours %5.2f fastest %5.2f median (%s)", rival.version.c_str(),
+                  by_fastest, by_median, rival.kind.c_str());
+    }
+  }
+  if (o.json) std::printf("}");
+  if (!o.means) std::printf("\n");
+  std::fflush(stdout);
+}
+
+void print_means(const Options& o, const std::map<std::pair<bool, Pass>, Mean>& means,
+                 const std::vector<bench::OneDnn>& onednn) {
+  std::printf("\n| batch %lld, %d thread%s | layers | of peak |", static_cast<long long>(o.batch), o.threads,
+              o.threads > 1 ? "s" : "");
+  for (const bench::OneDnn& module : onednn)
+    std::printf(" oneDNN %s's time / ours: fastest (median) | least |", module.version.c_str());
+  std::printf("\n|---|---|---|");
+  for (size_t i = 0; i < onednn.size(); ++i) std::printf("---|---|");
+  for (const auto& [key, mean] : means) {
+    std::printf("\n| %s%s | %d | %.1f %% |", key.first ? "depthwise " : "",
+                kPassNames[static_cast<size_t>(key.second)], mean.layers,
+                100 * std::exp(mean.peak / mean.layers));
+    for (const bench::OneDnn& module : onednn) {
+      const auto found = mean.rivals.find(module.version);
+      if (found == mean.rivals.end()) {
+        std::printf(" - | - |");
+        continue;
+      }
+      const Mean::Rival& m = found->second;
+      std::printf(" **%.2f** (%.2f) | %.2f |", std::exp(m.fastest / m.layers), std::exp(m.median / m.layers),
+                  m.slowest);
+    }
   }
   std::printf("\n");
-  std::fflush(stdout);
+}
+
+/// The threads of all: OpenMP reads its variable before main, and TBB has as many as the process has
+/// processors.
+void set_threads(int threads, char** argv) {
+  const std::string wanted = std::to_string(threads);
+  const char* set = std::getenv("OMP_NUM_THREADS");
+  if (!set || wanted != set) {
+    ::setenv("OMP_NUM_THREADS", wanted.c_str(), 1);
+    ::execv("/proc/self/exe", argv);
+  }
+  cpu_set_t processors, some;
+  CPU_ZERO(&some);
+  ::sched_getaffinity(0, sizeof processors, &processors);
+  for (int cpu = 0, left = threads; cpu < CPU_SETSIZE && left > 0; ++cpu) {
+    if (!CPU_ISSET(cpu, &processors)) continue;
+    CPU_SET(cpu, &some);
+    --left;
+  }
+  ::sched_setaffinity(0, sizeof some, &some);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  // OpenMP reads this before main.
-  if (!std::getenv("OMP_NUM_THREADS")) {
-    ::setenv("OMP_NUM_THREADS", "1", 1);
-    ::execv("/proc/self/exe", argv);
-  }
-  const std::string part = argc > 1 ? argv[1] : "";
-  const int repeats = argc > 2 ? std::atoi(argv[2]) : 7;
-  const std::string pass_part = argc > 3 ? argv[3] : "";
+  const Options o = parse(argc, argv);
+  set_threads(o.threads, argv);
+  const std::vector<bench::OneDnn> onednn = bench::load_onednn();
   const FlushDenormals flush;
-  std::printf("target %s, %.1f GFLOP/s peak\n", nhwc_target(), bench::fma_peak_flops() / 1e9);
+  ThreadPool pool(o.threads);
+  if (!o.json && !o.means)
+    std::printf("target %s, %.1f GFLOP/s peak of a core\n", nhwc_target(), bench::fma_peak_flops() / 1e9);
+  const std::regex wanted(o.layers), wanted_pass(o.pass);
   std::map<std::pair<bool, Pass>, Mean> means;  // depthwise layers apart
-  for (const Layer& layer : kLayers) {
-    if (std::string(layer.name).find(part) == std::string::npos) continue;
-    const Conv2dShape s = Conv2dShape::infer(
-        {1, layer.ic, layer.size, layer.size}, layer.oc,
-        Window2d::square(layer.kernel, layer.stride, layer.pad, 1, layer.groups), layer.name);
-    Ours ours(s);
+  for (const bench::Layer& layer : bench::layers()) {
+    if (!std::regex_search(layer.name, wanted)) continue;
+    Ours ours(layer.shape(o.batch), pool);
     for (const Pass pass : {Pass::forward, Pass::backward_data, Pass::backward_weights}) {
       // Nobody wants the gradient of the pictures.
       if (pass == Pass::backward_data && layer.ic == 3) continue;
-      if (std::string(kPassNames[static_cast<size_t>(pass)]).find(pass_part) == std::string::npos) continue;
-      measure(layer, pass, ours, repeats, means[{s.window.groups > 1, pass}]);
+      if (!std::regex_search(kPassNames[static_cast<size_t>(pass)], wanted_pass)) continue;
+      measure(o, layer, pass, ours, onednn, means[{layer.groups > 1, pass}]);
     }
   }
-  std::printf("\ngeometric means\n");
-  for (const auto& [key, mean] : means) {
-    std::printf("%-10s%-17s %5.1f %% of peak", key.first ? "depthwise" : "wide",
-                kPassNames[static_cast<size_t>(key.second)], 100 * std::exp(mean.peak / mean.layers));
-    if (mean.rivals) {
-      std::printf("   oneDNN's time / ours %5.3f fastest %5.3f median", std::exp(mean.fastest / mean.rivals),
-                  std::exp(mean.median / mean.rivals));
-    }
-    std::printf("\n");
-  }
+  if (!o.json) print_means(o, means, onednn);
 }

@@ -117,10 +117,8 @@ class Contender:
 
 
 def screen(contenders, keep, say):
-    """The few of many that were fastest in one turn after a first one to warm up; the others with their figures."""
+    """The few of many that were fastest in one turn (a case warms up by itself first); the others with their figures."""
     for contender in contenders:
-        contender.go()
-        contender.fastest, contender.medians = [], []
         contender.go()
         say(f"  {contender.name}: " + (contender.error or f"{1e3 * contender.best:.3f} ms"))
     able = sorted((c for c in contenders if not c.error), key=lambda c: c.best)

@@ -53,16 +53,16 @@ def _need_data(options):
 def process(options, pool, say, work):
     _need_data(options)
     ours, theirs = [], []
-    raced = [peers.Contender("unfold train --model lenet5-article --epochs 1",
-                             _ours(options, range(100), "--model", "lenet5-article", "--epochs", 1, accuracies=ours), True)]
-    for allocator in ("malloc", "jemalloc"):
-        if allocator in peers.allocators():
-            raced.append(peers.Contender(f"PyTorch nhwc {allocator}",
-                                         _torch(options, range(100), allocator, "nhwc", accuracies=theirs)))
+    own = peers.Contender("unfold train --model lenet5-article --epochs 1",
+                          _ours(options, range(100), "--model", "lenet5-article", "--epochs", 1, accuracies=ours), True)
+    torch, rest = peers.screen([peers.Contender(f"PyTorch {layout} {allocator}",
+                                                _torch(options, range(100), allocator, layout, accuracies=theirs))
+                                for allocator in peers.allocators() for layout in ("nhwc", "nchw")], 1, say)
+    raced = [own, *torch]
     peers.race(raced, options.rounds)
     text = (f"Test accuracy of the last step's weights, mean of the runs: ours {100 * statistics.mean(ours):.2f} %, "
             f"PyTorch {100 * statistics.mean(theirs):.2f} %.")
-    return [work("`unfold train --epochs 1`, whole process", raced, checked=text, wanted=6)]
+    return [work("`unfold train --epochs 1`, whole process", raced, rest, checked=text, wanted=6)]
 
 
 def recipe(options, pool, say, work):
@@ -94,7 +94,7 @@ def layers(options, pool, say, work):
     for batch in (1, 16):
         for threads in (1, 2):
             command = [options.layers_program.resolve(), "--batch", batch, "--threads", threads, "--repeats", options.rounds,
-                       "--markdown", "--means"]
+                       "--layers", "^(AlexNet|VGG|ResNet)", "--means"]
             texts.append(peers.wall(command)[1])
             say(texts[-1])
     return texts

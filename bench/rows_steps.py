@@ -107,7 +107,9 @@ def lenet5_train(options, pool, say, work):
     text = checked(results)
     for batch in (100, 32, 256):
         say(f" batch {batch}")
-        groups = [(torch_contenders(options, pool, model, batch, images=50000), options.finalists),
+        # Compiling takes long and has not paid: tried at the batch that counts.
+        compiled = ("malloc", "jemalloc") if batch == 100 else ()
+        groups = [(torch_contenders(options, pool, model, batch, images=50000, compile_with=compiled), options.finalists),
                   (old_torch(options, pool, model, batch, images=50000), 1)]
         raced, screened = contest(options, say, groups, ours(options, model, batch, "--images", 50000))
         works.append(work(f"LeNet-5 training step, batch {batch}", raced, screened, text, 6))
@@ -148,7 +150,7 @@ def wide_train(options, pool, say, work):
         path.unlink()
         text = checked([result])
         torch = torch_contenders(options, pool, model, batch, threads=(2,), seconds=0.01, images=3 * batch, warm=0.1,
-                                 allocators=("malloc", "jemalloc"))
+                                 allocators=("malloc", "jemalloc"), compile_with=("malloc",) if batch == 32 else ())
         old = old_torch(options, pool, model, batch, threads=(2,), seconds=0.01, images=3 * batch, warm=0.1,
                         layouts=("nhwc",))
         own = ours(options, model, batch, "--optimizer", "sgd", "--repeats", 1, threads=(2,), seconds=0.01)

@@ -67,7 +67,7 @@ class Case:
         begin = time.perf_counter()
         for step in range(100):
             self.step()
-            if step >= 2 and time.perf_counter() - begin > request.get("warm", 0.5):
+            if step >= 1 and time.perf_counter() - begin > request.get("warm", 0.5):
                 break
 
     def choose(self):
