@@ -19,11 +19,12 @@ namespace unfold::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// to[c][r] = from[r][c] for 4 x 4 elements.
+/// to[c][r] = from[r][c], or to[c][r] += from[r][c], for 4 x 4 elements.
+template <bool kAdd = false>
 HWY_INLINE void transpose4(const std::array<const float*, 4>& from, const std::array<float*, 4>& to) {
 #if HWY_TARGET == HWY_SCALAR
   for (size_t r = 0; r < 4; ++r) {
-    for (size_t c = 0; c < 4; ++c) to[c][r] = from[r][c];
+    for (size_t c = 0; c < 4; ++c) to[c][r] = kAdd ? to[c][r] + from[r][c] : from[r][c];
   }
 #else
   const hn::FixedTag<float, 4> d;
@@ -34,10 +35,13 @@ HWY_INLINE void transpose4(const std::array<const float*, 4>& from, const std::a
   const auto b = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3));  // 20 30 21 31
   const auto e = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1));
   const auto f = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, a, b)), d, to[0]);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, a, b)), d, to[1]);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, e, f)), d, to[2]);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, e, f)), d, to[3]);
+  const decltype(hn::Zero(d)) turned[4] = {
+      hn::BitCast(d, hn::InterleaveLower(pairs, a, b)), hn::BitCast(d, hn::InterleaveUpper(pairs, a, b)),
+      hn::BitCast(d, hn::InterleaveLower(pairs, e, f)), hn::BitCast(d, hn::InterleaveUpper(pairs, e, f))};
+#pragma GCC unroll 4
+  for (size_t c = 0; c < 4; ++c) {
+    hn::StoreU(kAdd ? hn::Add(hn::LoadU(d, to[c]), turned[c]) : turned[c], d, to[c]);
+  }
 #endif
 }
 
@@ -72,13 +76,10 @@ HWY_MAYBE_UNUSED static void add_tile(const float* from, const TileRow& row, int
   int64_t c = 0;
   for (; lanes == kNhwcTile && c + 4 <= columns; c += 4) {
     for (int64_t lane = 0; lane < kNhwcTile; lane += 4) {
-      float turned[4][4];
-      transpose4({from + row(c) + lane, from + row(c + 1) + lane, from + row(c + 2) + lane,
-                  from + row(c + 3) + lane},
-                 {turned[0], turned[1], turned[2], turned[3]});
-      for (int64_t i = 0; i < 4; ++i) {
-        for (int64_t j = 0; j < 4; ++j) to[(lane + i) * lane_step + c + j] += turned[i][j];
-      }
+      float* const t = to + lane * lane_step + c;
+      transpose4<true>({from + row(c) + lane, from + row(c + 1) + lane, from + row(c + 2) + lane,
+                        from + row(c + 3) + lane},
+                       {t, t + lane_step, t + 2 * lane_step, t + 3 * lane_step});
     }
   }
   for (; c < columns; ++c) {

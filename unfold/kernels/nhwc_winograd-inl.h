@@ -168,16 +168,20 @@ HWY_INLINE void transform(const Square<const float>& from, const Square<float>& 
   }
 }
 
-/// An image (height, width, channels) of which squares are read.
-struct Image {
+/// Images (height, width, channels) of which squares are read.
+struct Images {
   const float* data;
   int64_t height, width, channels;
+
+  Images of(int64_t image) const {
+    return {data + image * height * width * channels, height, width, channels};
+  }
 };
 
-/// 16 channels of the square of kSize x kSize pixels at (row, col): in the image, or, where the square passes
-/// its border or there are fewer channels, copied to `edge` (kSize*kSize*16) with zeros around.
+/// 16 channels of the square of kSize x kSize pixels at (row, col) of the first image: there, or, where the
+/// square passes its border or there are fewer channels, copied to `edge` (kSize*kSize*16) with zeros around.
 template <int kSize>
-HWY_INLINE Square<const float> square(const Image& image, int64_t row, int64_t col, int64_t channel,
+HWY_INLINE Square<const float> square(const Images& image, int64_t row, int64_t col, int64_t channel,
                                       float* edge) {
   const int64_t width = std::min(kNhwcTile, image.channels - channel);
   const float* const at = image.data + (row * image.width + col) * image.channels + channel;
@@ -203,8 +207,8 @@ HWY_INLINE Square<const float> square(const Image& image, int64_t row, int64_t c
   return {edge, kSize * kNhwcTile, kNhwcTile};
 }
 
-/// Fetches the part of a square that is in the image.
-HWY_INLINE void fetch(const Image& image, int64_t size, int64_t row, int64_t col, int64_t channel) {
+/// Fetches what of the square is in the image.
+HWY_INLINE void fetch(const Images& image, int64_t size, int64_t row, int64_t col, int64_t channel) {
   const int64_t row1 = std::min(image.height, row + size), col1 = std::min(image.width, col + size);
   for (int64_t r = std::max<int64_t>(0, row); r < row1; ++r) {
     const float* const at = image.data + r * image.width * image.channels + channel;
@@ -212,34 +216,62 @@ HWY_INLINE void fetch(const Image& image, int64_t size, int64_t row, int64_t col
   }
 }
 
-/// Overwrites the first tile1 - tile0 tiles of `block` with the source of tiles [tile0, tile1) at the points.
-HWY_MAYBE_UNUSED static void source_points(const TileGrid& g, const float* source, int64_t tile0,
-                                           int64_t tile1, const PointBlock& block) {
+/// sum += the sum of 4 x 4 pixels, for 16 channels.
+HWY_INLINE void add_pixels(const Square<const float>& dy, float* sum) {
+  const D d;
+  for (int64_t v = 0; v < kNhwcTile; v += kLanes) {
+    V rows[kOutputs];
+    for (int r = 0; r < kOutputs; ++r) {
+      const float* const row = dy.data + r * dy.row_step + v;
+      rows[r] = hn::Add(hn::Add(hn::LoadU(d, row), hn::LoadU(d, row + dy.col_step)),
+                        hn::Add(hn::LoadU(d, row + 2 * dy.col_step), hn::LoadU(d, row + 3 * dy.col_step)));
+    }
+    const V all = hn::Add(hn::Add(rows[0], rows[1]), hn::Add(rows[2], rows[3]));
+    hn::Store(hn::Add(hn::Load(d, sum + v), all), d, sum + v);
+  }
+}
+
+/// Overwrites the first tile1 - tile0 tiles of `block`, channel tiles from 0, with M of the squares of tiles
+/// [tile0, tile1) of the grid, channel tiles [c0, c1); a tile's square begins `pad_top` rows and `pad_left`
+/// columns before its outputs. Adds the sums of 4 x 4 pixels to `sums` (channel tiles, 16), if not null.
+template <class M>
+void tiles_at_points(const TileGrid& g, const Images& images, int64_t pad_top, int64_t pad_left,
+                     int64_t tile0, int64_t tile1, int64_t c0, int64_t c1, const PointBlock& block,
+                     float* sums) {
   // Few tiles at a time, so that what neighbours share is read from a near cache, but several, so that the
-  // stores to a point follow each other.
+  // stores to a point follow each other, and what comes next can be fetched.
   constexpr int64_t kChunk = 8;
   TilePlace places[kChunk], next[kChunk];
-  HWY_ALIGN float edge[kPoints * kNhwcTile];
-  for (int64_t t = 0; t < kChunk; ++t) next[t] = nhwc::place_of(g, std::min(tile0 + t, tile1 - 1));
+  const auto place_chunk = [&](int64_t t0) {
+    for (int64_t t = 0; t < kChunk; ++t) next[t] = nhwc::place_of(g, std::min(t0 + t, tile1 - 1));
+  };
+  HWY_ALIGN float edge[M::kFrom * M::kFrom * kNhwcTile];
+  place_chunk(tile0);
   for (int64_t t0 = tile0; t0 < tile1; t0 += kChunk) {
-    const int64_t count = std::min(tile1 - t0, kChunk);
     std::copy_n(next, kChunk, places);
-    for (int64_t t = 0; t < kChunk; ++t) next[t] = nhwc::place_of(g, std::min(t0 + kChunk + t, tile1 - 1));
-    for (int64_t channel = 0; channel < g.in_tiles(); ++channel) {
-      for (int64_t t = 0; t < count; ++t) {
-        const TilePlace& at = places[t];
-        const Image image{source + at.image * g.ih * g.iw * g.in, g.ih, g.iw, g.in};
-        const TilePlace& ahead = channel + 1 < g.in_tiles() ? at : next[t];
-        const Image ahead_image{source + ahead.image * g.ih * g.iw * g.in, g.ih, g.iw, g.in};
-        fetch(ahead_image, kSide, ahead.row - g.pad_top, ahead.col - g.pad_left,
-              channel + 1 < g.in_tiles() ? (channel + 1) * kNhwcTile : 0);
-        float* const to = block.data + channel * block.channel_step() + (t0 - tile0 + t) * kNhwcTile;
-        transform<Source>(
-            square<kSide>(image, at.row - g.pad_top, at.col - g.pad_left, channel * kNhwcTile, edge),
-            {to, kPatch * block.point_step(), block.point_step()});
+    place_chunk(t0 + kChunk);
+    for (int64_t c = c0; c < c1; ++c) {
+      float* at = block.data + (c - c0) * block.channel_step() + (t0 - tile0) * kNhwcTile;
+      const bool more = c + 1 < c1;
+      for (int64_t t = 0; t < std::min(tile1 - t0, kChunk); ++t, at += kNhwcTile) {
+        const TilePlace& place = places[t];
+        const TilePlace& later = more ? place : next[t];
+        fetch(images.of(later.image), M::kFrom, later.row - pad_top, later.col - pad_left,
+              (more ? c + 1 : c0) * kNhwcTile);
+        const Square<const float> from = square<M::kFrom>(images.of(place.image), place.row - pad_top,
+                                                          place.col - pad_left, c * kNhwcTile, edge);
+        transform<M>(from, {at, kPatch * block.point_step(), block.point_step()});
+        if (sums) add_pixels(from, sums + (c - c0) * kNhwcTile);
       }
     }
   }
+}
+
+/// The source of tiles [tile0, tile1).
+HWY_MAYBE_UNUSED static void source_points(const TileGrid& g, const float* source, int64_t tile0,
+                                           int64_t tile1, const PointBlock& block) {
+  tiles_at_points<Source>(g, {source, g.ih, g.iw, g.in}, g.pad_top, g.pad_left, tile0, tile1, 0, g.in_tiles(),
+                          block, nullptr);
 }
 
 }  // namespace unfold::HWY_NAMESPACE::winograd

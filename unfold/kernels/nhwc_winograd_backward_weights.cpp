@@ -163,49 +163,8 @@ constexpr ProductFunctions products(std::index_sequence<kIndex...>) {
 using Rows = std::make_index_sequence<kMostRows>;
 constexpr ProductFunctions kProducts1 = products<1>(Rows()), kProducts2 = products<kPanels>(Rows());
 
-/// sum += the sum of 4 x 4 pixels, for 16 channels.
-void add_pixels(const Square<const float>& dy, float* sum) {
-  const D d;
-  for (int64_t v = 0; v < kNhwcTile; v += kLanes) {
-    V rows[kOutputs];
-    for (int r = 0; r < kOutputs; ++r) {
-      const float* const row = dy.data + r * dy.row_step + v;
-      rows[r] = hn::Add(hn::Add(hn::LoadU(d, row), hn::LoadU(d, row + dy.col_step)),
-                        hn::Add(hn::LoadU(d, row + 2 * dy.col_step), hn::LoadU(d, row + 3 * dy.col_step)));
-    }
-    const V all = hn::Add(hn::Add(rows[0], rows[1]), hn::Add(rows[2], rows[3]));
-    hn::Store(hn::Add(hn::Load(d, sum + v), all), d, sum + v);
-  }
-}
-
 void add_vector(int64_t count, const float* from, float* to) {
   for (int64_t i = 0; i < count; ++i) to[i] += from[i];
-}
-
-/// dy of tiles [tile0, tile1) at the points, channel tiles [c0, c1); adds to block.bias.
-void gradient_points(const nhwc::WinogradWeightCall& call, const nhwc::WeightBlock& block, int64_t tile0,
-                     int64_t tile1, int64_t c0, int64_t c1) {
-  const TileGrid& g = call.g;
-  constexpr int64_t kChunk = 8;
-  TilePlace places[kChunk];
-  HWY_ALIGN float edge[kOutputs * kOutputs * kNhwcTile];
-  std::fill(block.group_bias, block.group_bias + (c1 - c0) * kNhwcTile, 0.0f);
-  for (int64_t t0 = tile0; t0 < tile1; t0 += kChunk) {
-    const int64_t count = std::min(tile1 - t0, kChunk);
-    for (int64_t t = 0; t < count; ++t) places[t] = nhwc::place_of(g, t0 + t);
-    for (int64_t c = 0; c < c1 - c0; ++c) {
-      float* const to = block.gradients.data + c * block.gradients.channel_step() + (t0 - tile0) * kNhwcTile;
-      for (int64_t t = 0; t < count; ++t) {
-        const TilePlace& at = places[t];
-        const Image image{call.dy + at.image * g.oh * g.ow * g.out, g.oh, g.ow, g.out};
-        const Square<const float> dy = square<kOutputs>(image, at.row, at.col, (c0 + c) * kNhwcTile, edge);
-        const int64_t step = block.gradients.point_step();
-        transform<Gradient>(dy, {to + t * kNhwcTile, kPatch * step, step});
-        if (call.db) add_pixels(dy, block.group_bias + c * kNhwcTile);
-      }
-    }
-  }
-  add_vector((c1 - c0) * kNhwcTile, block.group_bias, block.bias);
 }
 
 /// A group's products of all input channels with channel tiles [0, channel_tiles) of the block.
@@ -242,12 +201,15 @@ void group_products(const TileGrid& g, const nhwc::WeightBlock& block, int64_t t
 
 /// Adds one channel tile's sums to dw, from the tile's first output channel.
 void add_weights(const TileGrid& g, const float* sums, int64_t lanes, float* dw) {
-  constexpr int64_t kKernel = int64_t{kTaps} * kTaps;
+  constexpr int64_t kKernel = int64_t{kTaps} * kTaps, kAhead = 4;
   const PointWeights weights(g.in);
   HWY_ALIGN float taps[kNhwcTile * kKernel * kNhwcTile];  // [ic][kh][kw][16]
   for (int64_t in = 0; in < g.in; in += kNhwcTile) {
     const int64_t count = std::min(kNhwcTile, g.in - in);
     for (int64_t i = 0; i < count; ++i) {
+      for (int64_t point = 0; point < kPoints; ++point) {  // 36 streams are too many to be foreseen
+        hwy::Prefetch(sums + point * weights.point_step() + (in + i + kAhead) * kNhwcTile);
+      }
       transform<Weights>({sums + (in + i) * kNhwcTile, kPatch * weights.point_step(), weights.point_step()},
                          {taps + i * kKernel * kNhwcTile, kTaps * kNhwcTile, kNhwcTile});
     }
@@ -266,7 +228,10 @@ void NhwcWinogradWeights(const nhwc::WinogradWeightCall& call, const nhwc::Weigh
     for (int64_t tile = call.tile0; tile < call.tile1;) {
       const int64_t end = block.groups.end(tile, call.tile1);
       if (!one_group || c0 == call.channel_tile0) source_points(g, call.x, tile, end, block.values);
-      gradient_points(call, block, tile, end, c0, c1);
+      std::fill(block.group_bias, block.group_bias + (c1 - c0) * kNhwcTile, 0.0f);
+      tiles_at_points<Gradient>(g, {call.dy, g.oh, g.ow, g.out}, 0, 0, tile, end, c0, c1, block.gradients,
+                                call.db ? block.group_bias : nullptr);
+      add_vector((c1 - c0) * kNhwcTile, block.group_bias, block.bias);
       group_products(g, block, end - tile, c1 - c0, tile != call.tile0);
       tile = end;
     }
