@@ -64,8 +64,10 @@ struct WeightBlock {
   int64_t floats;
 
   WeightBlock(const TileGrid& g, int64_t images, float* scratch) : groups(g) {
-    const int64_t most = std::min(groups.most, images * g.rows() * g.cols());
-    const int64_t channel_tiles = std::min<int64_t>(8, g.out_tiles());
+    const int64_t tiles = images * g.rows() * g.cols(), most = std::min(groups.most, tiles);
+    // Every block of channel tiles walks all groups. With one group that costs nothing, and the sums of few
+    // tiles stay in a near cache until they are turned back.
+    const int64_t channel_tiles = std::min<int64_t>(tiles > most ? 16 : 2, g.out_tiles());
     values = {nullptr, g.in_tiles(), most};
     gradients = {nullptr, channel_tiles, most};
     Carver carver(scratch);
