@@ -175,7 +175,7 @@ TEST_CASE("inference: an image gives the same bits in any batch, at any place in
     for (const int64_t batch : {int64_t{1}, int64_t{7}, int64_t{16}, most}) {
       const Plan<float> plan(graph, {.batch = batch, .training = false, .engine = engine});
       for (const std::string& name : plan.kernels()) {
-        if (engine == Engine::fast && name.starts_with("conv2d/")) convolutions.insert(name);
+        if (engine == Engine::fast && name.starts_with("conv2d")) convolutions.insert(name);
       }
       ThreadPool pool(3);
       Workspace<float> workspace(plan.memory(), 3);
@@ -410,6 +410,36 @@ TEST_CASE("dropout: what falls out depends on seed, epoch and sample alone; what
   CHECK_THROWS_AS(g.dropout("all", g.output(), 1.0), Error);
 }
 
+TEST_CASE("operators joined in one give the gradients of each by itself, in every bit") {
+  std::vector<float> images(37 * 1024);
+  Random random(11, "joined");
+  for (float& v : images) v = static_cast<float>(random.normal());
+  const std::vector<uint8_t> labels(37, 4);
+  for (const Graph& graph : {lenet5_article(), lenet5()}) {
+    for (const Numerics numerics : {Numerics::fast, Numerics::exact}) {
+      const int64_t pixels = graph.shape(graph.input()).elements();
+      Parameters<float> parameters(graph.parameter_table());
+      initialise(parameters, Init::pytorch, 4);
+      std::vector<Parameters<float>> gradients;
+      for (const bool keep : {false, true}) {  // what is kept is not joined
+        const Plan<float> plan(graph, {.batch = 37, .training = true, .numerics = numerics, .keep = keep});
+        const auto names = plan.kernels();
+        const auto joined = [](const std::string& name) { return name.starts_with("conv2d+"); };
+        CHECK(std::count_if(names.begin(), names.end(), joined) == (keep ? 0 : 1));
+        ThreadPool pool(2);
+        Workspace<float> workspace(plan.memory(), 2);
+        std::vector<ImageResult> results(37);
+        const auto fill = [&](int64_t first, int64_t n, float* x) {
+          std::copy_n(images.data() + first * pixels, n * pixels, x);
+        };
+        gradients.emplace_back(graph.parameter_table());
+        plan.gradient(parameters, fill, labels.data(), gradients.back(), results.data(), workspace, pool);
+      }
+      CHECK(std::equal(gradients[0].all().begin(), gradients[0].all().end(), gradients[1].all().begin()));
+    }
+  }
+}
+
 TEST_CASE("each engine runs its own kernels, and UNFOLD_KERNEL forces one") {
   const Graph graph = lenet5_article();
   const auto kernels = [&](Engine engine) {
@@ -417,11 +447,12 @@ TEST_CASE("each engine runs its own kernels, and UNFOLD_KERNEL forces one") {
   };
   const auto im2col = kernels(Engine::im2col), naive = kernels(Engine::naive), fast = kernels(Engine::fast);
   CHECK(fast[0] == "rows to lanes");
-  CHECK(fast[1] == "conv2d/lanes");
+  CHECK(fast[1] == "conv2d+tanh+avg_pool2d/lanes-winograd-dw");
   CHECK(fast.back() == "lanes to rows");
-  CHECK(std::count(fast.begin(), fast.end(), "tanh+avg_pool2d/lanes") == 2);
+  CHECK(std::count(fast.begin(), fast.end(), "tanh+avg_pool2d/lanes") == 1);
   const auto relu = Plan<float>(lenet5(), {.batch = 2, .training = true}).kernels();
-  CHECK(std::count(relu.begin(), relu.end(), "relu+max_pool2d/lanes") == 2);
+  CHECK(std::count(relu.begin(), relu.end(), "relu+max_pool2d/lanes") == 1);
+  CHECK(relu[1] == "conv2d+relu+max_pool2d/lanes-winograd-dw");
   CHECK(im2col[0] == "conv2d/im2col");
   CHECK(im2col[1] == "tanh/vector");
   CHECK(im2col[2] == "avg_pool2d/im2col");
@@ -430,6 +461,7 @@ TEST_CASE("each engine runs its own kernels, and UNFOLD_KERNEL forces one") {
       Plan<float>(graph, {.batch = 2, .training = true, .numerics = Numerics::exact}).kernels();
   CHECK(std::count(fast.begin(), fast.end(), "conv2d/lanes-winograd") == 1);
   CHECK(std::count(exact.begin(), exact.end(), "conv2d/lanes-winograd") == 0);
+  CHECK(exact[1] == "conv2d+tanh+avg_pool2d/lanes");
   for (const std::string& name : naive) CHECK(name.ends_with("/reference"));
   ::setenv("UNFOLD_KERNEL", "conv2d/reference", 1);
   const auto forced = kernels(Engine::im2col);

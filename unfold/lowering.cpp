@@ -61,17 +61,20 @@ class Lowering {
     low_.value_of.assign(static_cast<size_t>(graph_.values()), -1);
     low_.value_of[0] = 0;
     const std::vector<Node>& nodes = graph_.nodes();
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      if (const auto both = fused(i)) {
-        Node node = nodes[i + 1];
-        node.name = nodes[i].name + "+" + node.name;
-        node.op = both;
-        node.inputs = nodes[i].inputs;
-        add(node, nodes[i].name);
-        ++i;
-      } else {
-        add(nodes[i], nodes[i].name);
+    for (size_t i = 0; i < nodes.size();) {
+      Node node = nodes[i];
+      size_t count = 1;
+      if (auto three = fused_first(i)) {
+        node.op = std::move(three);
+        count = 3;
+      } else if (auto two = fused(i)) {
+        node.op = std::move(two);
+        count = 2;
       }
+      for (size_t k = 1; k < count; ++k) node.name += "+" + nodes[i + k].name;
+      node.output = nodes[i + count - 1].output;
+      add(node, nodes[i].name);
+      i += count;
     }
     const int output = low_.value_of[static_cast<size_t>(graph_.output().index)];
     low_.value_of.back() = in_layout(output, Layout::nchw);
@@ -86,17 +89,35 @@ class Lowering {
     return static_cast<int>(low_.shapes.size()) - 1;
   }
 
-  /// Node i and the next as one operator, if the next alone reads what it makes, and there is a kernel for
-  /// both.
-  std::shared_ptr<const Op> fused(size_t i) const {
+  /// Whether the next node alone reads what node i makes, and operators may be joined.
+  bool feeds_next(size_t i) const {
     const std::vector<Node>& nodes = graph_.nodes();
-    if constexpr (!std::is_same_v<T, float>) return nullptr;
-    if (!options_.fuse || trunk_ == Layout::nchw || i + 1 == nodes.size()) return nullptr;
+    if constexpr (!std::is_same_v<T, float>) return false;
+    if (!options_.fuse || trunk_ == Layout::nchw || i + 1 >= nodes.size()) return false;
     int readers = 0;
     for (const Node& node : nodes)
       readers += static_cast<int>(std::count(node.inputs.begin(), node.inputs.end(), nodes[i].output));
-    if (readers != 1 || nodes[i + 1].inputs != std::vector<ValueId>{nodes[i].output}) return nullptr;
+    return readers == 1 && nodes[i + 1].inputs == std::vector<ValueId>{nodes[i].output};
+  }
+
+  /// Node i and the next as one operator, if there is a kernel for both.
+  std::shared_ptr<const Op> fused(size_t i) const {
+    const std::vector<Node>& nodes = graph_.nodes();
+    if (!feeds_next(i)) return nullptr;
     return fuse(*nodes[i].op, *nodes[i + 1].op, graph_.shape(nodes[i].output), trunk_);
+  }
+
+  /// In lanes, a convolution of the network's input with the two nodes behind it, if there is a kernel for
+  /// all.
+  std::shared_ptr<const Op> fused_first(size_t i) const {
+    const std::vector<Node>& nodes = graph_.nodes();
+    if (trunk_ != Layout::chwn16 || options_.input_gradient ||
+        nodes[i].inputs != std::vector<ValueId>{graph_.input()} || !feeds_next(i) || !feeds_next(i + 1)) {
+      return nullptr;
+    }
+    const Shape in = graph_.shape(graph_.input());
+    auto op = fuse(*nodes[i].op, *nodes[i + 1].op, *nodes[i + 2].op, in);
+    return op && choose<T>(*op, {in}, options_, trunk_) ? op : nullptr;
   }
 
   /// `owner` is the name its parameters go by.

@@ -348,8 +348,8 @@ TEST_CASE("an activation fused with its pooling gives the bits of one after the 
       lanes::avg_pool2d_forward(s, a.data(), y.data(), true);
       lanes::avg_pool2d_backward(s, ldy.data(), da.data(), true);
       lanes::tanh_backward(n, s.x_image(), a.data(), da.data(), 1.7159f, dx.data());
-      lanes::tanh_avg_pool2d_forward(s, lx.data(), 1.7159f, fused_y.data(), fused_a.data());
-      lanes::tanh_avg_pool2d_backward(s, fused_a.data(), ldy.data(), 1.7159f, fused_dx.data());
+      lanes::tanh_avg_pool2d_forward(s, 0, s.oh, lx.data(), 1.7159f, fused_y.data(), fused_a.data());
+      lanes::tanh_avg_pool2d_backward(s, 0, s.oh, fused_a.data(), ldy.data(), 1.7159f, fused_dx.data());
       CHECK(same(fused_a, a, s.x_image()));
       CHECK(same(fused_y, y, s.y_image()));
       CHECK(same(fused_dx, dx, s.x_image()));
@@ -360,8 +360,8 @@ TEST_CASE("an activation fused with its pooling gives the bits of one after the 
       lanes::max_pool2d_forward(s, a.data(), y.data(), index);
       lanes::max_pool2d_backward(s, ldy.data(), index, da.data());
       lanes::relu_backward(n, s.x_image(), a.data(), da.data(), dx.data());
-      lanes::relu_max_pool2d_forward(s, lx.data(), fused_y.data(), fused_index);
-      lanes::relu_max_pool2d_backward(s, fused_y.data(), ldy.data(), fused_index, fused_dx.data());
+      lanes::relu_max_pool2d_forward(s, 0, s.oh, lx.data(), fused_y.data(), fused_index);
+      lanes::relu_max_pool2d_backward(s, 0, s.oh, fused_y.data(), ldy.data(), fused_index, fused_dx.data());
       CHECK(same(fused_y, y, s.y_image()));
       CHECK(same(fused_dx, dx, s.x_image()));
     });

@@ -146,6 +146,36 @@ HWY_MAYBE_UNUSED static Outer outer_of(int64_t q, int64_t r) {
   return (q == 2 ? kOuters<2> : kOuters<1>)[static_cast<size_t>(r - 1)];
 }
 
+/// to[c*to_row + r] <- from[r*from_row + c] for r < rows, c < cols: squares of four in registers.
+HWY_MAYBE_UNUSED static void Transpose(int64_t rows, int64_t cols, const float* from, int64_t from_row,
+                                       float* to, int64_t to_row) {
+  int64_t whole_rows = 0, whole_cols = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::CappedTag<float, 4> d;
+  if (hn::Lanes(d) == 4) {
+    whole_rows = rows / 4 * 4, whole_cols = cols / 4 * 4;
+    for (int64_t c = 0; c < whole_cols; c += 4) {
+      for (int64_t r = 0; r < whole_rows; r += 4) {
+        const float* f = from + r * from_row + c;
+        const auto a0 = hn::LoadU(d, f), a1 = hn::LoadU(d, f + from_row);
+        const auto a2 = hn::LoadU(d, f + 2 * from_row), a3 = hn::LoadU(d, f + 3 * from_row);
+        const auto even_low = hn::InterleaveLower(d, a0, a2), odd_low = hn::InterleaveLower(d, a1, a3);
+        const auto even_high = hn::InterleaveUpper(d, a0, a2), odd_high = hn::InterleaveUpper(d, a1, a3);
+        float* t = to + c * to_row + r;
+        hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, t);
+        hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, t + to_row);
+        hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, t + 2 * to_row);
+        hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, t + 3 * to_row);
+      }
+    }
+  }
+#endif
+  for (int64_t c = 0; c < cols; ++c) {
+    for (int64_t r = c < whole_cols ? whole_rows : 0; r < rows; ++r)
+      to[c * to_row + r] = from[r * from_row + c];
+  }
+}
+
 /// to[i] += the sum of the 16 floats at partial + 16*i, by the tree of sum(): 8 apart, 4 apart, 2 apart,
 /// neighbours.
 HWY_MAYBE_UNUSED static void AddLanes(int64_t count, const float* partial, float* to) {

@@ -30,6 +30,10 @@ void to_rows(int64_t n, int64_t elements, const float* lanes, float* rows);
 /// y[oc] = b[oc] + sum over (ic, kh, kw) in rising order of w * x, one chain. Overwrites y.
 void conv2d_forward(const Conv2dShape& shape, const float* x, const float* w, const float* b, float* y,
                     float* scratch);
+/// Rows oh0 .. oh1-1 of it, into y (OC, oh1-oh0, OW, 16). Called from row 0 to the last with the same
+/// scratch: the first call packs the weights there.
+void conv2d_forward_rows(const Conv2dShape& shape, int64_t oh0, int64_t oh1, const float* x, const float* w,
+                         const float* b, float* y, float* scratch);
 /// dx[ic] = sum over (oc, kh, kw) in rising order of w * dy, one chain, over the taps that reach the pixel.
 /// Overwrites dx.
 void conv2d_backward_data(const Conv2dShape& shape, const float* w, const float* dy, float* dx,
@@ -58,6 +62,15 @@ void winograd_backward_weights(const Conv2dShape& shape, const float* x, const f
                                float* db, float* scratch);
 /// Floats of scratch for any of the three.
 int64_t winograd_scratch(const Conv2dShape& shape);
+/// Where the weights' gradient alone is worth it: few channels, wide enough rows.
+bool winograd_weights_suit(const Conv2dShape& shape);
+/// winograd_backward_weights() of fewer than 8 output channels, some rows at a time: dy (OC, oh1-oh0, OW,
+/// 16). Called from row 0 to the last with the same scratch, whose contents it keeps between; the last call
+/// adds to dw and db. The same bits for any cut.
+void winograd_backward_weights_rows(const Conv2dShape& shape, int64_t oh0, int64_t oh1, const float* x,
+                                    const float* dy, float* dw, float* db, float* scratch);
+/// Floats of scratch for at most `rows` rows at a time.
+int64_t winograd_weights_scratch(const Conv2dShape& shape, int64_t rows);
 
 // Linear layer of one block: x (IN,16), w (OUT,IN), b (OUT) or null, y (OUT,16). `scratch`: linear_scratch()
 // floats.
@@ -83,16 +96,20 @@ void max_pool2d_forward(const Conv2dShape& shape, const float* x, float* y, int3
 void max_pool2d_backward(const Conv2dShape& shape, const float* dy, const int32_t* argmax, float* dx);
 
 // An activation and the pooling behind it in one pass, for windows that tile the image (kernel = stride,
-// nothing left over): the same bits as one after the other.
+// nothing left over): the same bits as one after the other. Rows oh0 .. oh1-1 of the output: the pooling's
+// input x and its gradient dx hold the pixels of these alone, (C, (oh1-oh0)*KH, IW, 16), all others are
+// whole.
 bool tiles(const Conv2dShape& shape);
-/// y = average of a, a = scale * tanh(x); a (C,IH,IW,16) is kept for backward. Overwrites both.
-void tanh_avg_pool2d_forward(const Conv2dShape& shape, const float* x, float scale, float* y, float* a);
-void tanh_avg_pool2d_backward(const Conv2dShape& shape, const float* a, const float* dy, float scale,
-                              float* dx);
-/// y = max(0, the largest x), which is the largest max(0, x); argmax as above. Overwrites both.
-void relu_max_pool2d_forward(const Conv2dShape& shape, const float* x, float* y, int32_t* argmax);
-void relu_max_pool2d_backward(const Conv2dShape& shape, const float* y, const float* dy,
-                              const int32_t* argmax, float* dx);
+/// y = average of a, a = scale * tanh(x); a (C,IH,IW,16) is kept for backward, or null. Overwrites both.
+void tanh_avg_pool2d_forward(const Conv2dShape& shape, int64_t oh0, int64_t oh1, const float* x, float scale,
+                             float* y, float* a);
+void tanh_avg_pool2d_backward(const Conv2dShape& shape, int64_t oh0, int64_t oh1, const float* a,
+                              const float* dy, float scale, float* dx);
+/// y = max(0, the largest x), which is the largest max(0, x); argmax as above, or null. Overwrites both.
+void relu_max_pool2d_forward(const Conv2dShape& shape, int64_t oh0, int64_t oh1, const float* x, float* y,
+                             int32_t* argmax);
+void relu_max_pool2d_backward(const Conv2dShape& shape, int64_t oh0, int64_t oh1, const float* y,
+                              const float* dy, const int32_t* argmax, float* dx);
 
 // Elementwise over the vectors that hold n images; y may be x, dx may be dy. Same bits as
 // kernels/activation.h.

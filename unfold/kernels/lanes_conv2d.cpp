@@ -30,7 +30,8 @@ struct Sweep {
   const Reach *rows, *cols;  // (out_h), (out_w)
   const float *x, *w, *bias;
   float *y, *packed;
-  bool backward;  // w is read as (out of the convolution, in, kh, kw) with its channels' parts exchanged
+  int64_t row0, row1;  // rows of `out` to compute; y holds these alone. Row 0 comes with the packing
+  bool backward;       // w is read as (out of the convolution, in, kh, kw) with its channels' parts exchanged
 };
 
 struct WeightSums {
@@ -55,9 +56,8 @@ inline bool has_padding(const Conv2dShape& s) {
 HWY_BEFORE_NAMESPACE();
 namespace unfold::lanes::HWY_NAMESPACE {
 
-/// packed[tap][q] <- the weights of output channels o .. o+q-1 of group g.
-void pack(const Sweep& s, int64_t g, int64_t o, int64_t q) {
-  float* to = s.packed;
+/// to[tap][q] <- the weights of output channels o .. o+q-1 of group g.
+void pack(const Sweep& s, int64_t g, int64_t o, int64_t q, float* to) {
   if (!s.backward) {
     const float* w = s.w + (g * s.out + o) * s.in * s.taps;
     for (int64_t k = 0; k < s.in * s.taps; ++k) {
@@ -87,11 +87,12 @@ int64_t run_of(const Sweep& s, int64_t ow, int64_t most) {
 void Run(const Sweep& s) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
   const int64_t parts = parts_of(s.n), tiles = (s.out + kMaxTile - 1) / kMaxTile;
-  const int64_t in_plane = s.in_h * s.in_w * kLanes, out_plane = s.out_h * s.out_w * kLanes;
+  const int64_t in_plane = s.in_h * s.in_w * kLanes, out_plane = (s.row1 - s.row0) * s.out_w * kLanes;
   for (int64_t g = 0; g < s.groups; ++g) {
     for (int64_t tile = 0; tile < tiles; ++tile) {
       const int64_t o = s.out * tile / tiles, q = s.out * (tile + 1) / tiles - o;  // tiles of nearly one size
-      pack(s, g, o, q);
+      float* const packed = s.packed + (g * s.out + o) * s.in * s.taps;
+      if (s.row0 == 0) pack(s, g, o, q, packed);
       const float* x = s.x + g * s.in * in_plane;
       const float* bias = s.bias ? s.bias + g * s.out + o : nullptr;
       float* y = s.y + (g * s.out + o) * out_plane;
@@ -103,15 +104,15 @@ void Run(const Sweep& s) {
       t.w_row = s.step_h * s.kernel_w * q;
       t.x_col = s.move_w * kLanes;
       t.w_col = s.step_w * q;
-      for (int64_t oh = 0; oh < s.out_h; ++oh) {
+      for (int64_t oh = s.row0; oh < s.row1; ++oh) {
         const Reach& row = s.rows[oh];
         t.rows = row.count;
         for (int64_t ow = 0; ow < s.out_w;) {
           const Reach& col = s.cols[ow];
           t.cols = col.count;
           const float* px = x + (row.at * s.in_w + col.at) * kLanes;
-          const float* pw = s.packed + (row.first * s.kernel_w + col.first) * q;
-          float* py = y + (oh * s.out_w + ow) * kLanes;
+          const float* pw = packed + (row.first * s.kernel_w + col.first) * q;
+          float* py = y + ((oh - s.row0) * s.out_w + ow) * kLanes;
           if (parts > 1) {  // the vectors of one pixel side by side
             for (int64_t p = 0; p < parts; p += 2) {
               dot_of(q, std::min<int64_t>(2, parts - p))(t, px + p * lanes, lanes, pw, bias, py + p * lanes,
@@ -205,7 +206,7 @@ HWY_EXPORT(Target);
 
 namespace {
 
-/// Scratch of a sweep: the table of rows, that of columns, the packed weights of one tile.
+/// Scratch of a sweep: the table of rows, that of columns, the packed weights.
 int64_t table_floats(int64_t positions) {
   return round_up(positions * static_cast<int64_t>(sizeof(Reach) / sizeof(float)));
 }
@@ -214,13 +215,18 @@ int64_t table_floats(int64_t positions) {
 
 int64_t conv2d_scratch(const Conv2dShape& s) {
   const int64_t tables = table_floats(std::max(s.oh, s.ih)) + table_floats(std::max(s.ow, s.iw));
-  const int64_t packed = round_up(kMaxTile * std::max(s.group_ic(), s.group_oc()) * s.window.taps());
+  const int64_t packed = round_up(s.oc * s.patch());
   const int64_t padded = has_padding(s) ? s.ic * padded_h(s) * padded_w(s) * kLanes : 0;
   return std::max(tables + packed, kWeightTile * s.patch() * kLanes + round_up(s.patch()) + padded);
 }
 
 void conv2d_forward(const Conv2dShape& s, const float* x, const float* w, const float* b, float* y,
                     float* scratch) {
+  conv2d_forward_rows(s, 0, s.oh, x, w, b, y, scratch);
+}
+
+void conv2d_forward_rows(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* x, const float* w,
+                         const float* b, float* y, float* scratch) {
   const Window2d& k = s.window;
   auto* rows = reinterpret_cast<Reach*>(scratch);
   auto* cols = reinterpret_cast<Reach*>(scratch + table_floats(s.oh));
@@ -249,6 +255,8 @@ void conv2d_forward(const Conv2dShape& s, const float* x, const float* w, const 
                     .bias = b,
                     .y = y,
                     .packed = scratch + table_floats(s.oh) + table_floats(s.ow),
+                    .row0 = oh0,
+                    .row1 = oh1,
                     .backward = false};
   HWY_DYNAMIC_DISPATCH(Run)(sweep);
 }
@@ -284,6 +292,8 @@ void conv2d_backward_data(const Conv2dShape& s, const float* w, const float* dy,
                     .bias = nullptr,
                     .y = dx,
                     .packed = scratch + table_floats(s.ih) + table_floats(s.iw),
+                    .row0 = 0,
+                    .row1 = s.ih,
                     .backward = true};
   HWY_DYNAMIC_DISPATCH(Run)(sweep);
 }

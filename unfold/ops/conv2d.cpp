@@ -212,12 +212,19 @@ constexpr Implementation<float> kNhwc = {
     .packed = nhwc_packed,
     .pack = nhwc_pack};
 
+bool winograd_weights_suit(const Op&, const Call<float>& c) {
+  return lanes::winograd_weights_suit(c.window);
+}
+int64_t winograd_weights_scratch(const Op&, const Call<float>& c) {
+  return std::max(lanes::conv2d_scratch(c.window), lanes::winograd_weights_scratch(c.window, c.window.oh));
+}
+
 constexpr Implementation<float> kFloat[] = {
     kNhwcWinograd<NhwcEpilogue::none>,
     kNhwc<NhwcEpilogue::none>,
     {.name = "conv2d/lanes-winograd",
      .engine = Engine::fast,
-     .numerics = "winograd F(kw,kw) along x",
+     .numerics = "winograd F(kw,kw) along x, dw=chains of 160",
      .forward = winograd_forward,
      .backward_data = winograd_backward_data,
      .backward_weights = winograd_backward_weights,
@@ -227,6 +234,16 @@ constexpr Implementation<float> kFloat[] = {
      .suits = winograd_suits,
      .packed = winograd_packed,
      .pack = winograd_pack},
+    {.name = "conv2d/lanes-winograd-dw",
+     .engine = Engine::fast,
+     .numerics = "chain(ic,kh,kw) dw=winograd F(kw,kw) along x",
+     .forward = lanes_forward,
+     .backward_data = lanes_backward_data,
+     .backward_weights = winograd_backward_weights,
+     .scratch = winograd_weights_scratch,
+     .layout = Layout::chwn16,
+     .exact = false,
+     .suits = winograd_weights_suit},
     {.name = "conv2d/lanes",
      .engine = Engine::fast,
      .numerics = "chain(ic,kh,kw) dw=rows<=1024px,lanes16",

@@ -1,5 +1,7 @@
 #include "unfold/ops/fused.h"
 
+#include <algorithm>
+
 #include "unfold/kernels/lanes.h"
 #include "unfold/ops/activation.h"
 #include "unfold/ops/conv2d.h"
@@ -43,26 +45,28 @@ class ReluMaxPool final : public Fused {
 };
 
 void tanh_avg_forward(const Op& op, const Call<float>& c) {
-  lanes::tanh_avg_pool2d_forward(c.window, c.x[0], static_cast<const TanhAvgPool&>(op).scale(), c.y,
+  lanes::tanh_avg_pool2d_forward(c.window, 0, c.window.oh, c.x[0],
+                                 static_cast<const TanhAvgPool&>(op).scale(), c.y,
                                  static_cast<float*>(c.saved));
 }
 void tanh_avg_backward(const Op& op, const Call<float>& c) {
-  lanes::tanh_avg_pool2d_backward(c.window, static_cast<const float*>(c.saved), c.dy,
+  lanes::tanh_avg_pool2d_backward(c.window, 0, c.window.oh, static_cast<const float*>(c.saved), c.dy,
                                   static_cast<const TanhAvgPool&>(op).scale(), c.dx);
 }
 /// The activation's output.
 int64_t tanh_avg_saved(const Op&, const Call<float>& c) {
-  return lanes::kLanes * c.in * static_cast<int64_t>(sizeof(float));
+  return c.training ? lanes::kLanes * c.in * static_cast<int64_t>(sizeof(float)) : 0;
 }
 void relu_max_forward(const Op&, const Call<float>& c) {
-  lanes::relu_max_pool2d_forward(c.window, c.x[0], c.y, static_cast<int32_t*>(c.saved));
+  lanes::relu_max_pool2d_forward(c.window, 0, c.window.oh, c.x[0], c.y, static_cast<int32_t*>(c.saved));
 }
 void relu_max_backward(const Op&, const Call<float>& c) {
-  lanes::relu_max_pool2d_backward(c.window, c.y, c.dy, static_cast<const int32_t*>(c.saved), c.dx);
+  lanes::relu_max_pool2d_backward(c.window, 0, c.window.oh, c.y, c.dy, static_cast<const int32_t*>(c.saved),
+                                  c.dx);
 }
 /// The argmax of every output.
 int64_t relu_max_saved(const Op&, const Call<float>& c) {
-  return lanes::kLanes * c.out * static_cast<int64_t>(sizeof(int32_t));
+  return c.training ? lanes::kLanes * c.out * static_cast<int64_t>(sizeof(int32_t)) : 0;
 }
 
 constexpr Implementation<float> kTanhAvg[] = {
@@ -83,6 +87,186 @@ constexpr Implementation<float> kReluMax[] = {
      .saved = relu_max_saved,
      .layout = Layout::chwn16},
 };
+
+/// A first convolution, an activation and a pooling that tiles its output. Sizes of a call are the
+/// convolution's.
+class ConvPool : public Op {
+ public:
+  ConvPool(const Conv2dShape& convolution, const Conv2dShape& pooling, float scale)
+      : convolution_(convolution), pooling_(pooling), scale_(scale) {}
+  Shape output_shape(std::span<const Shape>, std::string_view) const override {
+    return pooling_.y_shape().sample();
+  }
+  Conv2dShape window_shape(std::span<const Shape>) const override { return convolution_; }
+  int64_t macs(std::span<const Shape>) const override { return convolution_.macs(); }
+  std::span<const Implementation<double>> implementations(double) const override { return {}; }
+  using Op::implementations;
+  const Conv2dShape& pooling() const { return pooling_; }
+  float scale() const { return scale_; }
+
+ private:
+  Conv2dShape convolution_, pooling_;
+  float scale_;
+};
+
+class ConvTanhAvgPool final : public ConvPool {
+ public:
+  using ConvPool::ConvPool;
+  std::string_view type() const override { return "ConvTanhAvgPool2d"; }
+  using ConvPool::implementations;
+  std::span<const Implementation<float>> implementations(float) const override;
+};
+
+class ConvReluMaxPool final : public ConvPool {
+ public:
+  using ConvPool::ConvPool;
+  std::string_view type() const override { return "ConvReluMaxPool2d"; }
+  using ConvPool::implementations;
+  std::span<const Implementation<float>> implementations(float) const override;
+};
+
+/// Rows of the pooling's output in a band of backward: some hundred pixels make each chain worth its start.
+int64_t band_rows(const Conv2dShape& pooling) {
+  return std::clamp<int64_t>(112 / (pooling.window.kernel_h * pooling.iw), 1, pooling.oh);
+}
+int64_t band_floats(const Conv2dShape& pooling, int64_t rows) {
+  return pooling.ic * rows * pooling.window.kernel_h * pooling.iw * lanes::kLanes;
+}
+
+/// A row of the pooling's output at a time: `pool(shape, oh0, oh1, band)` takes the convolution's rows.
+template <class Pool>
+void conv_pool_forward(const Op& op, const Call<float>& c, Pool pool) {
+  Conv2dShape shape = static_cast<const ConvPool&>(op).pooling();
+  shape.n = c.n;
+  const int64_t rows = shape.window.kernel_h;
+  float *const band = c.scratch, *const scratch = band + band_floats(shape, 1);
+  for (int64_t oh = 0; oh < shape.oh; ++oh) {
+    lanes::conv2d_forward_rows(c.window, oh * rows, (oh + 1) * rows, c.x[0], c.w, c.b, band, scratch);
+    pool(shape, oh, oh + 1, band);
+  }
+}
+
+/// `pool(shape, oh0, oh1, band)` writes the gradient of the convolution's rows, and dw follows at once.
+template <bool kWinograd, class Pool>
+void conv_pool_backward(const Op& op, const Call<float>& c, Pool pool) {
+  Conv2dShape shape = static_cast<const ConvPool&>(op).pooling();
+  shape.n = c.n;
+  const int64_t rows = shape.window.kernel_h, most = kWinograd ? band_rows(shape) : shape.oh;
+  float *const band = c.scratch, *const scratch = band + band_floats(shape, most);
+  for (int64_t oh = 0; oh < shape.oh; oh += most) {
+    const int64_t end = std::min(shape.oh, oh + most);
+    pool(shape, oh, end, band);
+    if constexpr (kWinograd) {
+      lanes::winograd_backward_weights_rows(c.window, oh * rows, end * rows, c.x[0], band, c.dw, c.db,
+                                            scratch);
+    } else {
+      lanes::conv2d_backward_weights(c.window, c.x[0], band, c.dw, c.db, scratch);
+    }
+  }
+}
+
+void conv_tanh_avg_forward(const Op& op, const Call<float>& c) {
+  const float scale = static_cast<const ConvPool&>(op).scale();
+  conv_pool_forward(op, c, [&](const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* band) {
+    lanes::tanh_avg_pool2d_forward(s, oh0, oh1, band, scale, c.y, static_cast<float*>(c.saved));
+  });
+}
+template <bool kWinograd>
+void conv_tanh_avg_backward(const Op& op, const Call<float>& c) {
+  const float scale = static_cast<const ConvPool&>(op).scale();
+  conv_pool_backward<kWinograd>(op, c, [&](const Conv2dShape& s, int64_t oh0, int64_t oh1, float* band) {
+    lanes::tanh_avg_pool2d_backward(s, oh0, oh1, static_cast<const float*>(c.saved), c.dy, scale, band);
+  });
+}
+void conv_relu_max_forward(const Op& op, const Call<float>& c) {
+  conv_pool_forward(op, c, [&](const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* band) {
+    lanes::relu_max_pool2d_forward(s, oh0, oh1, band, c.y, static_cast<int32_t*>(c.saved));
+  });
+}
+template <bool kWinograd>
+void conv_relu_max_backward(const Op& op, const Call<float>& c) {
+  conv_pool_backward<kWinograd>(op, c, [&](const Conv2dShape& s, int64_t oh0, int64_t oh1, float* band) {
+    lanes::relu_max_pool2d_backward(s, oh0, oh1, c.y, c.dy, static_cast<const int32_t*>(c.saved), band);
+  });
+}
+
+/// The activation's output.
+int64_t conv_tanh_avg_saved(const Op&, const Call<float>& c) {
+  return c.training ? lanes::kLanes * c.window.y_image() * static_cast<int64_t>(sizeof(float)) : 0;
+}
+template <bool kWinograd>
+int64_t conv_pool_scratch(const Op& op, const Call<float>& c) {
+  const Conv2dShape& pooling = static_cast<const ConvPool&>(op).pooling();
+  const int64_t forward = band_floats(pooling, 1) + lanes::conv2d_scratch(c.window);
+  if (!c.training) return forward;
+  const int64_t rows = band_rows(pooling);
+  const int64_t backward = kWinograd
+                               ? band_floats(pooling, rows) +
+                                     lanes::winograd_weights_scratch(c.window, rows * pooling.window.kernel_h)
+                               : band_floats(pooling, pooling.oh) + lanes::conv2d_scratch(c.window);
+  return std::max(forward, backward);
+}
+/// Few channels: bands are worth it where a whole image passes the cache but a band's sums do not.
+bool conv_pool_suits(const Op&, const Call<float>& c) {
+  return c.window.oc * c.window.patch() <= (1 << 11);
+}
+bool conv_pool_winograd_suits(const Op& op, const Call<float>& c) {
+  return c.window.oc < 8 && conv_pool_suits(op, c) && lanes::winograd_weights_suit(c.window);
+}
+
+constexpr Implementation<float> kConvTanhAvg[] = {
+    {.name = "conv2d+tanh+avg_pool2d/lanes-winograd-dw",
+     .engine = Engine::fast,
+     .numerics = "chain(ic,kh,kw) dw=winograd F(kw,kw) along x; tanh4_4 taps(kh,kw)",
+     .forward = conv_tanh_avg_forward,
+     .backward_data = nullptr,
+     .backward_weights = conv_tanh_avg_backward<true>,
+     .scratch = conv_pool_scratch<true>,
+     .saved = conv_tanh_avg_saved,
+     .layout = Layout::chwn16,
+     .exact = false,
+     .suits = conv_pool_winograd_suits},
+    {.name = "conv2d+tanh+avg_pool2d/lanes",
+     .engine = Engine::fast,
+     .numerics = "chain(ic,kh,kw) dw=rows<=1024px,lanes16; tanh4_4 taps(kh,kw)",
+     .forward = conv_tanh_avg_forward,
+     .backward_data = nullptr,
+     .backward_weights = conv_tanh_avg_backward<false>,
+     .scratch = conv_pool_scratch<false>,
+     .saved = conv_tanh_avg_saved,
+     .layout = Layout::chwn16,
+     .suits = conv_pool_suits},
+};
+constexpr Implementation<float> kConvReluMax[] = {
+    {.name = "conv2d+relu+max_pool2d/lanes-winograd-dw",
+     .engine = Engine::fast,
+     .numerics = "chain(ic,kh,kw) dw=winograd F(kw,kw) along x",
+     .forward = conv_relu_max_forward,
+     .backward_data = nullptr,
+     .backward_weights = conv_relu_max_backward<true>,
+     .scratch = conv_pool_scratch<true>,
+     .saved = relu_max_saved,
+     .layout = Layout::chwn16,
+     .exact = false,
+     .suits = conv_pool_winograd_suits},
+    {.name = "conv2d+relu+max_pool2d/lanes",
+     .engine = Engine::fast,
+     .numerics = "chain(ic,kh,kw) dw=rows<=1024px,lanes16",
+     .forward = conv_relu_max_forward,
+     .backward_data = nullptr,
+     .backward_weights = conv_relu_max_backward<false>,
+     .scratch = conv_pool_scratch<false>,
+     .saved = relu_max_saved,
+     .layout = Layout::chwn16,
+     .suits = conv_pool_suits},
+};
+
+std::span<const Implementation<float>> ConvTanhAvgPool::implementations(float) const {
+  return kConvTanhAvg;
+}
+std::span<const Implementation<float>> ConvReluMaxPool::implementations(float) const {
+  return kConvReluMax;
+}
 
 std::span<const Implementation<float>> TanhAvgPool::implementations(float) const {
   return kTanhAvg;
@@ -106,6 +290,19 @@ std::shared_ptr<const Op> fuse(const Op& first, const Op& second, const Shape& i
   if (first.type() == "Relu" && second.type() == "MaxPool2d")
     return std::make_shared<ReluMaxPool>(shape.window);
   return nullptr;
+}
+
+std::shared_ptr<const Op> fuse(const Op& convolution, const Op& activation, const Op& pooling,
+                               const Shape& in) {
+  if (convolution.type() != "Conv2d") return nullptr;
+  const Shape middle = convolution.output_shape(std::span(&in, 1), "fuse");
+  const auto both = fuse(activation, pooling, middle, Layout::chwn16);
+  if (!both) return nullptr;
+  const Conv2dShape first = convolution.window_shape(std::span(&in, 1)),
+                    second = pooling.window_shape(std::span(&middle, 1));
+  if (activation.type() == "Relu") return std::make_shared<ConvReluMaxPool>(first, second, 1.0f);
+  const double scale = static_cast<const Tanh&>(activation).scale();
+  return std::make_shared<ConvTanhAvgPool>(first, second, static_cast<float>(scale));
 }
 
 }  // namespace unfold

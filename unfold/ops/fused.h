@@ -1,5 +1,5 @@
-// Operators that the lowering makes of two: one pass over memory in place of two, the same bits. They exist
-// only on the fast engine's layouts and never in a graph of the user's.
+// Operators that the lowering makes of two or three: one pass over memory in place of several, the same bits.
+// They exist only on the fast engine's layouts and never in a graph of the user's.
 #pragma once
 
 #include <memory>
@@ -12,5 +12,10 @@ namespace unfold {
 /// this layout. In lanes: Tanh with AvgPool2d and Relu with MaxPool2d, for windows that tile the image; in
 /// NHWC: Conv2d with Relu. `in` is the shape of the value between them.
 std::shared_ptr<const Op> fuse(const Op& first, const Op& second, const Shape& in, Layout layout);
+
+/// In lanes, a convolution whose input's gradient nobody wants, with its activation and pooling, or null: a
+/// band of rows goes through all of them while it lies in the cache. `in` is the convolution's input shape.
+std::shared_ptr<const Op> fuse(const Op& convolution, const Op& activation, const Op& pooling,
+                               const Shape& in);
 
 }  // namespace unfold

@@ -1,0 +1,70 @@
+// The input's side of Winograd's convolution along x, compiled once for each target by the files that include
+// this behind <hwy/foreach_target.h>.
+#if defined(UNFOLD_KERNELS_LANES_WINOGRAD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef UNFOLD_KERNELS_LANES_WINOGRAD_INL_H_
+#undef UNFOLD_KERNELS_LANES_WINOGRAD_INL_H_
+#else
+#define UNFOLD_KERNELS_LANES_WINOGRAD_INL_H_
+#endif
+
+#include "unfold/kernels/lanes-inl.h"
+#include "unfold/kernels/lanes_winograd.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace unfold::lanes::HWY_NAMESPACE {
+
+/// values[point][row][tile] <- the input's polynomial at each point; rows and places outside the image are 0.
+/// `rows` counts all channels' rows; each channel has `height` of them behind `top` rows of zeros and
+/// `bottom` more.
+template <int kR>
+void Values(int64_t n, int64_t channels, int64_t top, int64_t height, int64_t bottom, int64_t width,
+            int64_t pad, int64_t tiles, const float* x, float* values) {
+  static constexpr Points<kR> kPoints;
+  constexpr int kCount = Points<kR>::kCount, kPairs = Points<kR>::kPairs;
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t parts = parts_of(n), all = top + height + bottom, point = point_of(channels * all * tiles);
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t h = 0; h < all; ++h) {
+      float* to = values + (c * all + h) * tiles * kLanes;
+      if (h < top || h >= top + height) {
+        for (int i = 0; i < kCount; ++i) std::fill(to + i * point, to + i * point + tiles * kLanes, 0.0f);
+        continue;
+      }
+      const float* row = x + (c * height + h - top) * width * kLanes;
+      for (int64_t t = 0; t < tiles; ++t, to += kLanes) {
+        const int64_t start = t * kR - pad;
+        const bool whole = start >= 0 && start + kCount <= width;
+        for (int64_t p = 0; p < parts; ++p) {
+          const float* from = row + start * kLanes + p * lanes;
+          V v[kCount];
+          for (int j = 0; j < kCount; ++j) {
+            v[j] = whole || (start + j >= 0 && start + j < width) ? hn::LoadU(d, from + j * kLanes)
+                                                                  : hn::Zero(d);
+          }
+          V zero = hn::Mul(v[0], hn::Set(d, kPoints.zero_row[0]));
+#pragma GCC unroll 8
+          for (int k = 1; k < kR; ++k) zero = hn::MulAdd(v[2 * k], hn::Set(d, kPoints.zero_row[k]), zero);
+          hn::StoreU(zero, d, to + p * lanes);
+#pragma GCC unroll 8
+          for (int i = 0; i < kPairs; ++i) {
+            V even = hn::Mul(v[2], hn::Set(d, kPoints.even[i][0])),
+              odd = hn::Mul(v[1], hn::Set(d, kPoints.odd[i][0]));
+#pragma GCC unroll 8
+            for (int k = 1; k < kPairs; ++k) {
+              even = hn::MulAdd(v[2 * k + 2], hn::Set(d, kPoints.even[i][k]), even);
+              odd = hn::MulAdd(v[2 * k + 1], hn::Set(d, kPoints.odd[i][k]), odd);
+            }
+            hn::StoreU(hn::Add(even, odd), d, to + (2 * i + 1) * point + p * lanes);
+            hn::StoreU(hn::Sub(even, odd), d, to + (2 * i + 2) * point + p * lanes);
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace unfold::lanes::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

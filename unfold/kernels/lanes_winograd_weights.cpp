@@ -1,0 +1,385 @@
+// dw of Winograd's convolution along x (lanes_winograd.cpp): pieces of dy stand for the kernel. Two ways, by
+// what fills a vector: 16 output channels where there are 8 and more, the images otherwise.
+#include <algorithm>
+#include <array>
+
+#include "unfold/kernels/lanes.h"
+#include "unfold/kernels/lanes_winograd.h"
+#include "unfold/kernels/simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "unfold/kernels/lanes_winograd_weights.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "unfold/kernels/lanes_winograd-inl.h"
+
+#ifndef UNFOLD_KERNELS_LANES_WINOGRAD_WEIGHTS_ONCE
+#define UNFOLD_KERNELS_LANES_WINOGRAD_WEIGHTS_ONCE
+namespace unfold::lanes {
+
+constexpr int64_t kChannels = 16;      // output channels side by side
+constexpr int64_t kChainFloats = 160;  // products of one chain: more would lose digits
+
+/// Rows oh0 .. oh1-1 of dy, (OC, oh1-oh0, OW, 16). `sums` (point, oc, ic*kh), or (point, ic*kh, 16 oc).
+struct WinogradWeights {
+  const Conv2dShape* shape;
+  int64_t oh0, oh1;
+  const float *x, *dy;
+  float *dw, *db;
+  float *values, *pieces, *sums, *partial, *bias, *turned;
+  int32_t* offsets;  // (ic*kh)
+};
+
+inline int64_t padded_height(const Conv2dShape& s) {
+  return s.window.pad_top + s.ih + s.window.pad_bottom;
+}
+/// Rows of dy whose products make one chain.
+inline int64_t chain_rows(const Conv2dShape& s) {
+  return std::clamp<int64_t>(kChainFloats / (tiles_of(s.ow, s.window.kernel_w) * kLanes), 1, s.oh);
+}
+
+}  // namespace unfold::lanes
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace unfold::lanes::HWY_NAMESPACE {
+
+/// What the two ways begin with: the values of x, and where each (ic, kh) begins in them.
+template <int kR>
+void Begin(const WinogradWeights& a, int64_t tiles) {
+  const Conv2dShape& s = *a.shape;
+  const Window2d& k = s.window;
+  Values<kR>(s.n, s.ic, k.pad_top, s.ih, k.pad_bottom, s.iw, k.pad_left, tiles, a.x, a.values);
+  for (int64_t c = 0, at = 0; c < s.ic; ++c) {
+    for (int64_t kh = 0; kh < k.kernel_h; ++kh) {
+      a.offsets[at++] = static_cast<int32_t>((c * padded_height(s) + kh * k.dilation_h) * tiles * kLanes);
+    }
+  }
+}
+
+/// A piece of dy as a kernel: its polynomial at each point, stored `point` floats apart.
+template <int kR>
+HWY_INLINE void Piece(const V (&v)[kR], int64_t point, float* to) {
+  static constexpr Points<kR> kPoints;
+  const D d;
+  hn::StoreU(hn::Mul(v[0], hn::Set(d, kPoints.kernel_zero)), d, to);
+#pragma GCC unroll 8
+  for (int i = 0; i < Points<kR>::kPairs; ++i) {
+    V even = hn::Mul(v[0], hn::Set(d, kPoints.kernel[i][0])),
+      odd = hn::Mul(v[1], hn::Set(d, kPoints.kernel[i][1]));
+#pragma GCC unroll 8
+    for (int k = 2; k < kR; k += 2) even = hn::MulAdd(v[k], hn::Set(d, kPoints.kernel[i][k]), even);
+#pragma GCC unroll 8
+    for (int k = 3; k < kR; k += 2) odd = hn::MulAdd(v[k], hn::Set(d, kPoints.kernel[i][k]), odd);
+    hn::StoreU(hn::Add(even, odd), d, to + (2 * i + 1) * point);
+    hn::StoreU(hn::Sub(even, odd), d, to + (2 * i + 2) * point);
+  }
+}
+
+/// The kR taps of some weights from the points' sums, `point` floats apart.
+template <int kR>
+HWY_INLINE void TapsOf(const float* sums, int64_t point, float (*taps)[kLanes]) {
+  static constexpr Points<kR> kPoints;
+  constexpr int kPairs = Points<kR>::kPairs;
+  const D d;
+  V sum[kPairs], difference[kPairs];
+  for (int i = 0; i < kPairs; ++i) {
+    const V plus = hn::LoadU(d, sums + (2 * i + 1) * point), minus = hn::LoadU(d, sums + (2 * i + 2) * point);
+    sum[i] = hn::Add(plus, minus);
+    difference[i] = hn::Sub(plus, minus);
+  }
+  for (int kw = 0; kw < kR; ++kw) {
+    V v = kw == 0 ? hn::LoadU(d, sums) : hn::Zero(d);
+    for (int i = 0; i < kPairs; ++i) {
+      v = hn::MulAdd(kw % 2 == 0 ? sum[i] : difference[i], hn::Set(d, kPoints.power[i][kw]), v);
+    }
+    hn::StoreU(v, d, taps[kw]);
+  }
+}
+
+/// The images in the lanes: each has a chain of its own over the pixels, the lanes are added at the end. Rows
+/// oh0 .. oh1-1: called from the first row on to the last, the chains lie in `partial` (point, oc, ic*kh, 16)
+/// meanwhile.
+template <int kR>
+void ImageLanes(const WinogradWeights& a) {
+  constexpr int kCount = Points<kR>::kCount;
+  const Conv2dShape& s = *a.shape;
+  const Window2d& k = s.window;
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t parts = parts_of(s.n), tiles = tiles_of(s.ow, kR), rows = a.oh1 - a.oh0;
+  const int64_t patch = s.ic * k.kernel_h, places = rows * tiles * kLanes, count = s.oc * patch;
+  const int64_t value_point = point_of(s.ic * padded_height(s) * tiles),
+                piece_point = point_of(s.oc * rows * tiles);
+  if (a.oh0 == 0) {
+    Begin<kR>(a, tiles);
+    std::fill(a.partial, a.partial + kCount * count * kLanes, 0.0f);
+    std::fill(a.bias, a.bias + s.oc * kLanes, 0.0f);
+  }
+  for (int64_t row = 0; row < s.oc * rows; ++row) {
+    for (int64_t p = 0; p < parts; ++p) {
+      const float* from = a.dy + row * s.ow * kLanes + p * lanes;
+      float *to = a.pieces + row * tiles * kLanes + p * lanes,
+            *bias = a.bias + row / rows * kLanes + p * lanes;
+      V sum = hn::LoadU(d, bias);
+      for (int64_t t = 0; t < tiles; ++t, from += kR * kLanes, to += kLanes) {
+        V v[kR];
+        for (int i = 0; i < kR; ++i) v[i] = t * kR + i < s.ow ? hn::LoadU(d, from + i * kLanes) : hn::Zero(d);
+        for (int i = 0; i < kR; ++i) sum = hn::Add(sum, v[i]);
+        Piece<kR>(v, piece_point, to);
+      }
+      hn::StoreU(sum, d, bias);
+    }
+  }
+  const int64_t blocks = (patch + kMaxColumns - 1) / kMaxColumns;
+  const bool joined = k.stride_h == 1;  // the rows of a channel lie one behind the other on both sides
+  for (int i = 0; i < kCount; ++i) {
+    const float* values = a.values + i * value_point + a.oh0 * k.stride_h * tiles * kLanes;
+    for (int64_t o = 0; o < s.oc; o += kWeightTile) {
+      const int64_t q = std::min(kWeightTile, s.oc - o);
+      const float* pieces = a.pieces + i * piece_point + o * places;
+      float* partial = a.partial + (i * s.oc + o) * patch * kLanes;
+      for (int64_t block = 0; block < blocks; ++block) {
+        const int64_t k0 = patch * block / blocks, r = patch * (block + 1) / blocks - k0;
+        for (int64_t p = 0; p < parts; ++p) {
+          outer_of(q, r)(joined ? 1 : rows, joined ? rows * tiles : tiles, pieces + p * lanes, places,
+                         tiles * kLanes, values + p * lanes, a.offsets + k0, k.stride_h * tiles * kLanes,
+                         kLanes, partial + k0 * kLanes + p * lanes, patch * kLanes);
+        }
+      }
+    }
+  }
+  if (a.oh1 < s.oh) return;
+  std::fill(a.sums, a.sums + kCount * count, 0.0f);
+  AddLanes(kCount * count, a.partial, a.sums);
+  HWY_ALIGN float taps[kR][kLanes];
+  for (int64_t at = 0; at < count; at += lanes) {
+    TapsOf<kR>(a.sums + at, count, taps);  // what is read behind the last row is scratch, and dropped
+    for (int64_t l = 0, used = std::min(lanes, count - at); l < used; ++l) {
+      for (int kw = 0; kw < kR; ++kw) a.dw[(at + l) * kR + kw] += taps[kw][l];
+    }
+  }
+  if (a.db) AddLanes(s.oc, a.bias, a.db);
+}
+
+/// kRows of (ic*kh) times kU vectors of channels: one chain over `rows` x `run` x n of value * piece, which
+/// overwrites `sums` or is added to it.
+template <int kRows, int kU>
+void Chain(int64_t rows, int64_t run, int64_t n, const float* values, int64_t values_row,
+           const int32_t* offsets, const float* pieces, bool add, float* sums) {
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  V sum[kRows][kU];
+#pragma GCC unroll 6
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int u = 0; u < kU; ++u) sum[r][u] = hn::Zero(d);
+  }
+  const float* from[kRows];
+  for (int r = 0; r < kRows; ++r) from[r] = values + offsets[r];
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t p = 0; p < run; ++p) {
+      const int64_t at = row * values_row + p * kLanes;
+      const float* piece = pieces + (row * run + p) * kLanes * kChannels;
+      for (int64_t i = 0; i < n; ++i, piece += kChannels) {
+        V pv[kU];
+#pragma GCC unroll 2
+        for (int u = 0; u < kU; ++u) pv[u] = hn::LoadU(d, piece + u * lanes);
+#pragma GCC unroll 6
+        for (int r = 0; r < kRows; ++r) {
+          const V xv = hn::Set(d, from[r][at + i]);
+#pragma GCC unroll 2
+          for (int u = 0; u < kU; ++u) sum[r][u] = hn::MulAdd(xv, pv[u], sum[r][u]);
+        }
+      }
+    }
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int u = 0; u < kU; ++u) {
+      float* to = sums + r * kChannels + u * lanes;
+      hn::StoreU(add ? hn::Add(hn::LoadU(d, to), sum[r][u]) : sum[r][u], d, to);
+    }
+  }
+}
+
+using ChainFunction = void (*)(int64_t, int64_t, int64_t, const float*, int64_t, const int32_t*, const float*,
+                               bool, float*);
+template <int kU>
+constexpr std::array<ChainFunction, kMaxColumns> kChains = {Chain<1, kU>, Chain<2, kU>, Chain<3, kU>,
+                                                            Chain<4, kU>, Chain<5, kU>, Chain<6, kU>};
+
+/// 16 output channels in the lanes: dy is turned, a chain runs over the pixels and images of a group of rows,
+/// the groups are added one after the other.
+template <int kR>
+void ChannelLanes(const WinogradWeights& a) {
+  constexpr int kCount = Points<kR>::kCount;
+  const Conv2dShape& s = *a.shape;
+  const Window2d& k = s.window;
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t tiles = tiles_of(s.ow, kR), patch = s.ic * k.kernel_h, group = chain_rows(s);
+  const int64_t value_point = point_of(s.ic * padded_height(s) * tiles),
+                piece_point = point_of(group * tiles * kChannels), sum_point = patch * kChannels;
+  const int64_t blocks = (patch + kMaxColumns - 1) / kMaxColumns, vectors = kChannels / lanes;
+  Begin<kR>(a, tiles);
+  HWY_ALIGN float taps[kR][kLanes];
+  for (int64_t o = 0; o < s.oc; o += kChannels) {
+    const int64_t channels = std::min(kChannels, s.oc - o);
+    std::fill(a.bias, a.bias + kLanes * kChannels, 0.0f);
+    for (int64_t g0 = 0; g0 < s.oh; g0 += group) {
+      const int64_t rows = std::min(group, s.oh - g0);
+      for (int64_t row = 0; row < rows; ++row) {
+        // turned (ow, image, channel)
+        if (channels < kChannels) std::fill(a.turned, a.turned + s.ow * kLanes * kChannels, 0.0f);
+        for (int64_t ow = 0; ow < s.ow; ++ow) {
+          Transpose(channels, kLanes, a.dy + (o * s.pixels() + (g0 + row) * s.ow + ow) * kLanes,
+                    s.pixels() * kLanes, a.turned + ow * kLanes * kChannels, kChannels);
+        }
+        for (int64_t at = 0; at < s.n * kChannels; at += lanes) {
+          V bias = hn::LoadU(d, a.bias + at);
+          const float* from = a.turned + at;
+          float* to = a.pieces + row * tiles * kLanes * kChannels + at;
+          for (int64_t t = 0; t < tiles; ++t, from += kR * kLanes * kChannels, to += kLanes * kChannels) {
+            V v[kR];
+            for (int i = 0; i < kR; ++i) {
+              v[i] = t * kR + i < s.ow ? hn::LoadU(d, from + i * kLanes * kChannels) : hn::Zero(d);
+            }
+            for (int i = 0; i < kR; ++i) bias = hn::Add(bias, v[i]);
+            Piece<kR>(v, piece_point, to);
+          }
+          hn::StoreU(bias, d, a.bias + at);
+        }
+      }
+      const bool joined = k.stride_h == 1;
+      const bool whole = joined && s.n == kLanes;  // one run of pixels and images
+      for (int i = 0; i < kCount; ++i) {
+        const float* values = a.values + i * value_point + g0 * k.stride_h * tiles * kLanes;
+        for (int64_t block = 0; block < blocks; ++block) {
+          const int64_t k0 = patch * block / blocks, r = patch * (block + 1) / blocks - k0;
+          const auto at = static_cast<size_t>(r - 1);
+          for (int64_t v = 0; v < vectors; v += 2) {
+            const int64_t pixels = joined ? rows * tiles : tiles;
+            (vectors == 1 ? kChains<1> : kChains<2>)[at](
+                joined ? 1 : rows, whole ? 1 : pixels, whole ? pixels * kLanes : s.n, values,
+                k.stride_h * tiles * kLanes, a.offsets + k0, a.pieces + i * piece_point + v * lanes, g0 > 0,
+                a.sums + i * sum_point + k0 * kChannels + v * lanes);
+          }
+        }
+      }
+    }
+    for (int64_t r = 0; r < patch; ++r) {
+      for (int64_t c = 0; c < channels; c += lanes) {
+        TapsOf<kR>(a.sums + r * kChannels + c, sum_point, taps);
+        for (int64_t l = 0, used = std::min(lanes, channels - c); l < used; ++l) {
+          float* dw = a.dw + ((o + c + l) * patch + r) * kR;
+          for (int kw = 0; kw < kR; ++kw) dw[kw] += taps[kw][l];
+        }
+      }
+    }
+    if (!a.db) continue;
+    for (int64_t c = 0; c < channels; ++c) {
+      float sums[kLanes];
+      for (int64_t i = 0; i < kLanes; ++i) sums[i] = a.bias[i * kChannels + c];
+      AddLanes(1, sums, a.db + o + c);
+    }
+  }
+}
+
+void ImageLanes3(const WinogradWeights& a) {
+  ImageLanes<3>(a);
+}
+void ImageLanes5(const WinogradWeights& a) {
+  ImageLanes<5>(a);
+}
+void ChannelLanes3(const WinogradWeights& a) {
+  ChannelLanes<3>(a);
+}
+void ChannelLanes5(const WinogradWeights& a) {
+  ChannelLanes<5>(a);
+}
+
+}  // namespace unfold::lanes::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace unfold::lanes {
+
+HWY_EXPORT(ImageLanes3);
+HWY_EXPORT(ImageLanes5);
+HWY_EXPORT(ChannelLanes3);
+HWY_EXPORT(ChannelLanes5);
+
+namespace {
+
+bool channels_in_lanes(const Conv2dShape& s) {
+  return s.oc >= kChannels / 2;
+}
+
+WinogradWeights weights_of(const Conv2dShape& s, int64_t rows, Parts& parts) {
+  const int64_t r = s.window.kernel_w, count = 2 * r - 1, tiles = tiles_of(s.ow, r),
+                patch = s.ic * s.window.kernel_h;
+  WinogradWeights a{};
+  a.shape = &s;
+  a.values = parts.take(count * point_of(s.ic * padded_height(s) * tiles));
+  a.offsets = reinterpret_cast<int32_t*>(parts.take(patch));
+  if (channels_in_lanes(s)) {
+    a.pieces = parts.take(count * point_of(chain_rows(s) * tiles * kChannels));
+    a.sums = parts.take(count * patch * kChannels);
+    a.bias = parts.take(kLanes * kChannels);
+    a.turned = parts.take(s.ow * kLanes * kChannels);
+  } else {
+    a.sums = parts.take(count * s.oc * patch + kLanes);
+    a.bias = parts.take(s.oc * kLanes);
+    a.partial = parts.take(count * s.oc * patch * kLanes);
+    a.pieces = parts.take(count * point_of(s.oc * rows * tiles));  // last: the others keep their places
+  }
+  return a;
+}
+
+}  // namespace
+
+bool winograd_weights_suit(const Conv2dShape& s) {
+  const Window2d& k = s.window;
+  return k.kernel_w == 5 && k.stride_w == 1 && k.dilation_w == 1 && k.groups == 1 &&
+         s.pixels() <= kGroupPixels && s.ow >= 2 * k.kernel_w && s.oc * s.patch() <= (1 << 12);
+}
+
+int64_t winograd_weights_scratch(const Conv2dShape& s, int64_t rows) {
+  Parts parts(nullptr);
+  weights_of(s, rows, parts);
+  return parts.taken();
+}
+
+void winograd_backward_weights(const Conv2dShape& s, const float* x, const float* dy, float* dw, float* db,
+                               float* scratch) {
+  if (!channels_in_lanes(s)) return winograd_backward_weights_rows(s, 0, s.oh, x, dy, dw, db, scratch);
+  Parts parts(scratch);
+  WinogradWeights a = weights_of(s, s.oh, parts);
+  a.oh1 = s.oh;
+  a.x = x;
+  a.dy = dy;
+  a.dw = dw;
+  a.db = db;
+  if (s.window.kernel_w == 3) return HWY_DYNAMIC_DISPATCH(ChannelLanes3)(a);
+  HWY_DYNAMIC_DISPATCH(ChannelLanes5)(a);
+}
+
+void winograd_backward_weights_rows(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* x,
+                                    const float* dy, float* dw, float* db, float* scratch) {
+  Parts parts(scratch);
+  WinogradWeights a = weights_of(s, oh1 - oh0, parts);
+  a.oh0 = oh0;
+  a.oh1 = oh1;
+  a.x = x;
+  a.dy = dy;
+  a.dw = dw;
+  a.db = db;
+  if (s.window.kernel_w == 3) return HWY_DYNAMIC_DISPATCH(ImageLanes3)(a);
+  HWY_DYNAMIC_DISPATCH(ImageLanes5)(a);
+}
+
+}  // namespace unfold::lanes
+#endif  // HWY_ONCE
