@@ -264,8 +264,19 @@ void sweep(nhwc::WinogradCall call, int64_t images) {
 
 bool nhwc_winograd_suits(const Conv2dShape& s) {
   const Window2d& k = s.window;
-  return k.kernel_h == 3 && k.kernel_w == 3 && k.stride_h == 1 && k.stride_w == 1 && k.dilation_h == 1 &&
-         k.dilation_w == 1 && k.groups == 1 && s.ic >= 16 && s.oc >= 16;
+  if (k.kernel_h != 3 || k.kernel_w != 3 || k.stride_h != 1 || k.stride_w != 1 || k.dilation_h != 1 ||
+      k.dilation_w != 1 || k.groups != 1 || s.ic < kNhwcTile || s.oc < kNhwcTile) {
+    return false;
+  }
+  // A direct sum's products over these, in tiles of pixels and channels that are partly empty, must outweigh
+  // the changes to the points and back, which cost about 13 products of a pair of channels each.
+  const auto saved = [](const TileGrid& g) {
+    return static_cast<double>(g.oh * g.ow * 9 * g.in * g.out) /
+           static_cast<double>(g.rows() * g.cols() * nhwc::kPoints * g.in_tiles() * g.out_tiles() *
+                               kNhwcTile * kNhwcTile);
+  };
+  const double changes = 13.0 / static_cast<double>(s.ic) + 13.0 / static_cast<double>(s.oc);
+  return std::min(saved(TileGrid::forward(s)), saved(TileGrid::backward(s))) > 1.3 * (1 + changes);
 }
 
 int64_t nhwc_winograd_output_rows(const Conv2dShape& s) {

@@ -5,9 +5,10 @@
 // turned back. (S. Winograd, Arithmetic Complexity of Computations, 1980; A. Lavin, S. Gray, Fast Algorithms
 // for Convolutional Neural Networks, 2016; the matrices are those of Toom and Cook.)
 //
-// Points 0, +-5/8, +-3/2, infinity: the error is less than half of that of 0, +-1, +-2, infinity. It is
-// larger than a direct sum's, and the order of the sums is another: for training
-// with `--numerics fast`.
+// Points 0, +-5/8, +-3/2, infinity: the error is less than half of that of 0, +-1, +-2, infinity. Relative L2
+// errors against double, worst of the tests: y and dx 2.1e-6 (typically 0.5e-6 to 1.2e-6), dw 1.1e-6, db
+// 0.4e-6. That is several times a direct sum's, and the order of the sums is another: for training with
+// `--numerics fast`.
 //
 // Order of the sums, the same for every vector width, range and batch, and on every processor with fused
 // multiply-adds: y and dx sum each point over the channels of their source in rising order in one chain. dw
@@ -30,7 +31,8 @@ namespace unfold {
 inline constexpr int64_t kNhwcWinogradTile = 4;     ///< outputs of a tile along either axis
 inline constexpr int64_t kNhwcWinogradGroup = 208;  ///< most tiles of one chain of dw
 
-/// Whether the three passes are computed, and sooner than by the direct kernels.
+/// Whether the three passes are computed, and sooner than by the direct kernels (by the geometry without N,
+/// for batches of some images): 16 channels and more, tiles of pixels and channels that are not mostly empty.
 bool nhwc_winograd_suits(const Conv2dShape& s);
 
 int64_t nhwc_winograd_output_rows(const Conv2dShape& s);    ///< tile rows of an image of y: OH/4, rounded up
