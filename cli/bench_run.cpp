@@ -75,6 +75,7 @@ BenchRun::BenchRun(const Model& model, const BenchSettings& settings, ThreadPool
       pixels_(model.graph.shape(model.graph.input()).elements()),
       chosen_(static_cast<size_t>(settings.batch)),
       results_(static_cast<size_t>(settings.batch)) {
+  if (settings.inference) plan_.pack(parameters_, workspace_, pool);
   const auto images = static_cast<size_t>(bench_images(settings, pixels_));
   const auto floats = images * static_cast<size_t>(pixels_);
   images_ = Buffer(floats * sizeof(float));
@@ -118,7 +119,7 @@ void BenchRun::give(int64_t first, int64_t count, float* x) const {
 void BenchRun::compute() {
   const auto fill = [this](int64_t first, int64_t n, float* x) { give(first, n, x); };
   if (settings_.inference) {
-    plan_.forward(parameters_, fill, [](int64_t, int64_t, const float*) {}, workspace_, pool_);
+    plan_.forward(parameters_, fill, [](int64_t, int64_t, const float*) {}, workspace_, pool_, true);
   } else {
     plan_.gradient(parameters_, fill, chosen_.data(), gradient_, results_.data(), workspace_, pool_);
   }

@@ -99,7 +99,9 @@ Predictor::Predictor(const Model& model, Engine engine, int64_t batch, ThreadPoo
       pool_(pool),
       plan_(model.graph, {.batch = batch, .training = false, .engine = engine}),
       workspace_(plan_.memory(), pool.threads()),
-      logits_(static_cast<size_t>(batch) * model.classes.size()) {}
+      logits_(static_cast<size_t>(batch) * model.classes.size()) {
+  plan_.pack(model.parameters, workspace_, pool);
+}
 
 std::span<const float> Predictor::logits(std::span<const uint8_t> images, int64_t count) {
   const Shape in = model_.graph.shape(model_.graph.input());
@@ -123,7 +125,7 @@ std::span<const float> Predictor::logits(std::span<const uint8_t> images, int64_
   const auto take = [&](int64_t first, int64_t n, const float* y) {
     std::copy(y, y + n * classes, logits_.data() + first * classes);
   };
-  if (count > 0) plan_.forward(model_.parameters, fill, take, workspace_, pool_);
+  if (count > 0) plan_.forward(model_.parameters, fill, take, workspace_, pool_, true);
   return std::span(logits_).first(static_cast<size_t>(count * classes));
 }
 

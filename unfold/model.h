@@ -40,7 +40,7 @@ Model make_model(std::string_view name, uint64_t seed);
 /// threads: each makes its own, over one const model.
 class Predictor {
  public:
-  /// `batch` images at most a call. The model must outlive this.
+  /// `batch` images at most a call. The model must outlive this and not change.
   Predictor(const Model& model, Engine engine, int64_t batch, ThreadPool& pool);
 
   /// Logits (count, classes) of `count` <= batch treated-to-bytes images (count, C, H, W), e.g. dataset

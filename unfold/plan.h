@@ -68,9 +68,13 @@ class Plan {
   int64_t shards() const { return (options_.batch + shard_images_ - 1) / shard_images_; }
   const PlanOptions& options() const { return options_; }
 
-  /// Forward only. An image gives the same bits in any batch and at any place in it.
+  /// Leaves the weights in the workspace as the kernels want them; every other run begins with it.
+  void pack(const Parameters<T>& parameters, Workspace<T>& workspace, ThreadPool& pool) const;
+
+  /// Forward only. An image gives the same bits in any batch and at any place in it. `packed`: these
+  /// parameters lie packed in the workspace, and have not changed since.
   void forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> take, Workspace<T>& workspace,
-               ThreadPool& pool) const;
+               ThreadPool& pool, bool packed = false) const;
 
   /// Forward, cross-entropy of the output against `labels` (batch), backward. Overwrites `gradient`, the
   /// gradient of the batch's mean loss, and `results` (batch). Random operators draw by `draws`.
@@ -147,7 +151,6 @@ class Plan {
 
   static T* at(std::byte* slab, int64_t offset) { return reinterpret_cast<T*>(slab + offset); }
   Call<T> call(const Step& step, int64_t first, int64_t n, std::byte* slab, const Worker& worker) const;
-  void pack(const Run& run) const;
   void forward_shard(int64_t first, int64_t n, std::byte* slab, const Worker& worker) const;
   void backward_shard(int64_t first, int64_t n, std::byte* slab, const Worker& worker) const;
   void backward_stages(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const;

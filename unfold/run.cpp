@@ -94,26 +94,27 @@ void Plan<T>::backward_shard(int64_t first, int64_t n, std::byte* slab, const Wo
 
 /// Each worker packs the weights of some steps, or parts of them, for all shards.
 template <class T>
-void Plan<T>::pack(const Run& run) const {
+void Plan<T>::pack(const Parameters<T>& parameters, Workspace<T>& workspace, ThreadPool& pool) const {
+  check(parameters, workspace);
   if (packs_.empty()) return;
-  const int64_t parts = by_layer_ ? kPartsPerThread * run.pool.threads() : 1;
-  run.pool.run(static_cast<int64_t>(packs_.size()) * parts, [&](int64_t index, int) {
+  const int64_t parts = by_layer_ ? kPartsPerThread * pool.threads() : 1;
+  pool.run(static_cast<int64_t>(packs_.size()) * parts, [&](int64_t index, int) {
     const Step& step = steps_[static_cast<size_t>(packs_[static_cast<size_t>(index / parts)])];
     Call<T> c = sizes(step, 1);
     c.part = index % parts;
     c.parts = parts;
-    c.w = run.parameters.slice(step.weight);
-    c.packed = run.workspace.packed() + step.packed;
+    c.w = parameters.slice(step.weight);
+    c.packed = workspace.packed() + step.packed;
     step.kernel->pack(*step.op, c);
   });
 }
 
 template <class T>
 void Plan<T>::forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> take, Workspace<T>& workspace,
-                      ThreadPool& pool) const {
+                      ThreadPool& pool, bool packed) const {
   check(parameters, workspace);
+  if (!packed) pack(parameters, workspace, pool);
   const Run run{parameters, workspace, pool};
-  pack(run);
   if (by_layer_) {
     for (int64_t shard = 0; shard < shards(); ++shard) {
       const int64_t first = shard * shard_images_, n = shard_images(shard);
@@ -134,8 +135,7 @@ void Plan<T>::forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> tak
 /// The two stages of a gradient.
 template <class T>
 void Plan<T>::backward_stages(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const {
-  check(run.parameters, run.workspace);
-  pack(run);
+  pack(run.parameters, run.workspace, run.pool);
   if (by_layer_) return backward_layers(run, gradient, seed, fill);
   run.pool.run(shards(), [&](int64_t shard, int worker) {
     std::byte* slab = run.workspace.slab(shard);
@@ -275,14 +275,16 @@ std::vector<T> Plan<T>::value_gradient(ValueId value, int64_t image, const Works
   return read(value_gradient_at_, value, image, workspace);
 }
 
-#define UNFOLD_INSTANTIATE(T)                                                                               \
-  template Call<T> Plan<T>::call(const Step&, int64_t, int64_t, std::byte*, const Worker&) const;           \
-  template void Plan<T>::forward(const Parameters<T>&, Fill<T>, Take<T>, Workspace<T>&, ThreadPool&) const; \
-  template void Plan<T>::gradient(const Parameters<T>&, Fill<T>, const uint8_t*, Parameters<T>&,            \
-                                  ImageResult*, Workspace<T>&, ThreadPool&, const Draws&) const;            \
-  template void Plan<T>::gradient_from(const Parameters<T>&, Fill<T>, Fill<T>, Parameters<T>&,              \
-                                       Workspace<T>&, ThreadPool&, const Draws&) const;                     \
-  template std::vector<T> Plan<T>::value(ValueId, int64_t, const Workspace<T>&) const;                      \
+#define UNFOLD_INSTANTIATE(T)                                                                              \
+  template Call<T> Plan<T>::call(const Step&, int64_t, int64_t, std::byte*, const Worker&) const;          \
+  template void Plan<T>::pack(const Parameters<T>&, Workspace<T>&, ThreadPool&) const;                     \
+  template void Plan<T>::forward(const Parameters<T>&, Fill<T>, Take<T>, Workspace<T>&, ThreadPool&, bool) \
+      const;                                                                                               \
+  template void Plan<T>::gradient(const Parameters<T>&, Fill<T>, const uint8_t*, Parameters<T>&,           \
+                                  ImageResult*, Workspace<T>&, ThreadPool&, const Draws&) const;           \
+  template void Plan<T>::gradient_from(const Parameters<T>&, Fill<T>, Fill<T>, Parameters<T>&,             \
+                                       Workspace<T>&, ThreadPool&, const Draws&) const;                    \
+  template std::vector<T> Plan<T>::value(ValueId, int64_t, const Workspace<T>&) const;                     \
   template std::vector<T> Plan<T>::value_gradient(ValueId, int64_t, const Workspace<T>&) const;
 UNFOLD_INSTANTIATE(float)
 UNFOLD_INSTANTIATE(double)

@@ -8,6 +8,7 @@
 #include "unfold/kernels/nhwc.h"
 #include "unfold/kernels/nhwc_winograd.h"
 #include "unfold/kernels/reference/conv2d.h"
+#include "unfold/kernels/rows.h"
 #include "unfold/ops/window_attributes.h"
 
 namespace unfold {
@@ -43,6 +44,20 @@ void im2col_backward_weights(const Op&, const Call<float>& c) {
 }
 int64_t im2col_scratch(const Op&, const Call<float>& c) {
   return conv2d_scratch(c.window);
+}
+
+void rows_forward(const Op&, const Call<float>& c) {
+  for (int64_t i = 0; i < c.n; ++i)
+    rows::conv2d_forward(c.window, c.x[0] + i * c.in, c.packed, c.b, c.y + i * c.out, c.scratch);
+}
+int64_t rows_scratch(const Op&, const Call<float>& c) {
+  return std::max(rows::conv2d_scratch(c.window), conv2d_scratch(c.window));
+}
+int64_t rows_packed(const Op&, const Call<float>& c) {
+  return rows::conv2d_packed(c.window);
+}
+void rows_pack(const Op&, const Call<float>& c) {
+  rows::conv2d_pack(c.window, c.w, c.packed);
 }
 
 void lanes_forward(const Op&, const Call<float>& c) {
@@ -252,6 +267,15 @@ constexpr Implementation<float> kFloat[] = {
      .backward_weights = lanes_backward_weights,
      .scratch = lanes_scratch,
      .layout = Layout::chwn16},
+    {.name = "conv2d/rows",
+     .engine = Engine::fast,
+     .numerics = "chain(ic,kh,kw) dw=rows<=1024px",
+     .forward = rows_forward,
+     .backward_data = im2col_backward_data,
+     .backward_weights = im2col_backward_weights,
+     .scratch = rows_scratch,
+     .packed = rows_packed,
+     .pack = rows_pack},
     {"conv2d/im2col", Engine::im2col, "chain(ic,kh,kw) dw=rows<=1024px", im2col_forward, im2col_backward_data,
      im2col_backward_weights, im2col_scratch},
     {"conv2d/reference", Engine::naive, "loop(ic,kh,kw)", naive_forward<float>, naive_backward_data<float>,

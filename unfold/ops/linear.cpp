@@ -4,6 +4,7 @@
 #include "unfold/kernels/lanes.h"
 #include "unfold/kernels/linear.h"
 #include "unfold/kernels/reference/linear.h"
+#include "unfold/kernels/rows.h"
 #include "unfold/ops/window_attributes.h"
 
 namespace unfold {
@@ -33,6 +34,17 @@ void gemm_backward_weights(const Op&, const Call<float>& c) {
 }
 int64_t gemm_scratch_of(const Op&, const Call<float>& c) {
   return linear_scratch(c.n, c.in, c.out);
+}
+
+void rows_forward(const Op&, const Call<float>& c) {
+  for (int64_t i = 0; i < c.n; ++i)
+    rows::linear_forward(c.in, c.out, c.x[0] + i * c.in, c.packed, c.b, c.y + i * c.out);
+}
+int64_t rows_packed(const Op&, const Call<float>& c) {
+  return rows::linear_packed(c.in, c.out);
+}
+void rows_pack(const Op&, const Call<float>& c) {
+  rows::linear_pack(c.in, c.out, c.w, c.packed);
 }
 
 // Layer by layer: a part is a range of outputs, or of inputs for dx.
@@ -88,6 +100,15 @@ constexpr Implementation<float> kFloat[] = {
      .backward_weights = part_backward_weights,
      .scratch = gemm_scratch_of,
      .parts = true},
+    {.name = "linear/rows",
+     .engine = Engine::fast,
+     .numerics = "chain(in)",
+     .forward = rows_forward,
+     .backward_data = gemm_backward_data,
+     .backward_weights = gemm_backward_weights,
+     .scratch = gemm_scratch_of,
+     .packed = rows_packed,
+     .pack = rows_pack},
     {"linear/gemm", Engine::im2col, "chain(in)", gemm_forward, gemm_backward_data, gemm_backward_weights,
      gemm_scratch_of},
     {"linear/reference", Engine::naive, "loop(in)", naive_forward<float>, naive_backward_data<float>,

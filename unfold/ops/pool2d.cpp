@@ -5,6 +5,7 @@
 #include "unfold/kernels/nhwc_pool2d.h"
 #include "unfold/kernels/pool2d.h"
 #include "unfold/kernels/reference/pool2d.h"
+#include "unfold/kernels/rows.h"
 #include "unfold/ops/window_attributes.h"
 
 namespace unfold {
@@ -73,6 +74,13 @@ int64_t max_lanes_saved(const Op&, const Call<float>& c) {
   return lanes::kLanes * c.out * static_cast<int64_t>(sizeof(int32_t));
 }
 
+void avg_rows_forward(const Op&, const Call<float>& c) {
+  for (int64_t i = 0; i < c.n; ++i) rows::avg_pool2d_forward(c.window, c.x[0] + i * c.in, c.y + i * c.out);
+}
+bool no_padding(const Op&, const Call<float>& c) {
+  const Window2d& k = c.window.window;
+  return k.pad_top == 0 && k.pad_left == 0 && k.pad_bottom == 0 && k.pad_right == 0;
+}
 void avg_nhwc_forward(const Op& op, const Call<float>& c) {
   for (int64_t i = 0; i < c.n; ++i)
     nhwc_avg_pool2d_forward(c.window, c.x[0] + i * c.in, c.y + i * c.out, include_pad(op));
@@ -105,6 +113,13 @@ constexpr Implementation<float> kAvgFloat[] = {
      .forward = avg_lanes_forward,
      .backward_data = avg_lanes_backward,
      .layout = Layout::chwn16},
+    {.name = "avg_pool2d/rows",
+     .engine = Engine::fast,
+     .numerics = "taps(kh,kw)",
+     .forward = avg_rows_forward,
+     .backward_data = avg_im2col_backward,
+     .scratch = avg_im2col_scratch,
+     .suits = no_padding},
     {"avg_pool2d/im2col", Engine::im2col, "taps(kh,kw)", avg_im2col_forward, avg_im2col_backward, nullptr,
      avg_im2col_scratch},
     {"avg_pool2d/reference", Engine::naive, "taps(kh,kw)", avg_naive_forward<float>,

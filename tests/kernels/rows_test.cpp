@@ -1,0 +1,101 @@
+// The kernels over single images: bit-equal to the naive twins on whole numbers, on every target.
+#include "unfold/kernels/rows.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "tests/support/geometry.h"
+#include "tests/support/targets.h"
+#include "unfold/kernels/reference/conv2d.h"
+#include "unfold/kernels/reference/linear.h"
+#include "unfold/kernels/reference/pool2d.h"
+#include "unfold/tensor.h"
+
+using namespace unfold;
+using test::integers;
+
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+/// Aligned floats, NaN, with a guard behind them.
+class Floats {
+ public:
+  explicit Floats(int64_t count) : count_(count), buffer_(static_cast<size_t>(count + 64) * sizeof(float)) {
+    std::fill_n(data(), count, kNan);
+    std::fill_n(data() + count, 64, 77.0f);
+  }
+  float* data() { return reinterpret_cast<float*>(buffer_.data()); }
+  bool intact() {
+    return std::all_of(data() + count_, data() + count_ + 64, [](float v) { return v == 77.0f; });
+  }
+
+ private:
+  int64_t count_;
+  Buffer buffer_;
+};
+
+}  // namespace
+
+TEST_CASE("convolution of single images: 2,000 geometries, to the bit") {
+  test::on_every_target([](const std::string& target) {
+    CAPTURE(target);
+    Random random(11, "rows");
+    std::map<std::string, int> kinds;
+    for (int i = 0; i < 2000; ++i) {
+      Conv2dShape s = test::random_geometry(random, kinds);
+      s.n = 1;
+      const auto x = integers<float>(s.x_image(), random), w = integers<float>(s.oc * s.patch(), random);
+      const auto b = integers<float>(s.oc, random);
+      const float* bias = i % 3 == 0 ? nullptr : b.data();
+      std::vector<float> want(static_cast<size_t>(s.y_image()), kNan);
+      Floats y(s.y_image()), packed(rows::conv2d_packed(s)), scratch(rows::conv2d_scratch(s));
+      rows::conv2d_pack(s, w.data(), packed.data());
+      rows::conv2d_forward(s, x.data(), packed.data(), bias, y.data(), scratch.data());
+      reference::conv2d_forward(s, x.data(), w.data(), bias, want.data());
+      CHECK(std::equal(want.begin(), want.end(), y.data()));
+      CHECK((y.intact() && packed.intact() && scratch.intact()));
+      if (s.window.pad_top + s.window.pad_left + s.window.pad_bottom + s.window.pad_right > 0) continue;
+      Conv2dShape pool = s;
+      pool.oc = pool.ic;
+      pool.window.groups = 1;
+      Floats mean(pool.y_image());
+      want.assign(static_cast<size_t>(pool.y_image()), kNan);
+      rows::avg_pool2d_forward(pool, x.data(), mean.data());
+      reference::avg_pool2d_forward(pool, x.data(), want.data(), true);
+      CHECK(std::equal(want.begin(), want.end(), mean.data()));
+      CHECK(mean.intact());
+    }
+    for (const auto& [kind, count] : kinds) CHECK_MESSAGE(count >= 50, kind);
+  });
+}
+
+TEST_CASE("linear layers of single images, to the bit; pooling by 2 x 2") {
+  test::on_every_target([](const std::string& target) {
+    CAPTURE(target);
+    Random random(12, "rows");
+    for (int i = 0; i < 200; ++i) {
+      const int64_t in = 1 + random.below(300), out = 1 + random.below(200);
+      const auto x = integers<float>(in, random), w = integers<float>(in * out, random);
+      const auto b = integers<float>(out, random);
+      std::vector<float> want(static_cast<size_t>(out));
+      Floats y(out), packed(rows::linear_packed(in, out));
+      rows::linear_pack(in, out, w.data(), packed.data());
+      rows::linear_forward(in, out, x.data(), packed.data(), i % 2 ? b.data() : nullptr, y.data());
+      reference::linear_forward(1, in, out, x.data(), w.data(), i % 2 ? b.data() : nullptr, want.data());
+      CHECK(std::equal(want.begin(), want.end(), y.data()));
+      CHECK((y.intact() && packed.intact()));
+      const Conv2dShape half = Conv2dShape::infer({1, 3, 2 + random.below(9), 2 + random.below(20)}, 3,
+                                                  Window2d::square(2, 2), "pool");
+      const auto image = integers<float>(half.x_image(), random);
+      Floats mean(half.y_image());
+      want.assign(static_cast<size_t>(half.y_image()), kNan);
+      rows::avg_pool2d_forward(half, image.data(), mean.data());
+      reference::avg_pool2d_forward(half, image.data(), want.data(), true);
+      CHECK(std::equal(want.begin(), want.end(), mean.data()));
+      CHECK(mean.intact());
+    }
+  });
+}

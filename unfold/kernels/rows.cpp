@@ -1,0 +1,332 @@
+#include "unfold/kernels/rows.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "unfold/kernels/simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "unfold/kernels/rows.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#ifndef UNFOLD_KERNELS_ROWS_SHARED  // this file is compiled once for every target
+#define UNFOLD_KERNELS_ROWS_SHARED
+namespace unfold::rows {
+
+constexpr int64_t kPanel = 8;      // output channels side by side: one vector of AVX2
+constexpr int64_t kDotPanels = 8;  // of a linear layer's outputs that one walk over x serves
+
+/// Calls block(first output, panels) for blocks of panels of nearly one size, in order.
+template <class Block>
+void EachBlock(int64_t out, Block block) {
+  const int64_t panels = (out + kPanel - 1) / kPanel, blocks = (panels + kDotPanels - 1) / kDotPanels;
+  for (int64_t i = 0; i < blocks; ++i) {
+    const int64_t first = panels * i / blocks;
+    block(first * kPanel, panels * (i + 1) / blocks - first);
+  }
+}
+
+}  // namespace unfold::rows
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace unfold::rows::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, kPanel>;
+using V = hn::Vec<D>;
+
+/// Vectors of a panel, and how many accumulators stay in registers.
+constexpr int kVectors = static_cast<int>(kPanel / hn::MaxLanes(D()));
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSE2
+constexpr int kSums = 12 / kVectors > 0 ? 12 / kVectors : 1;
+#elif HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
+constexpr int kSums = 24 / kVectors;
+#else
+constexpr int kSums = 12;
+#endif
+
+/// Some pixels in a row of the output x some panels of channels.
+struct Tile {
+  const float* x;  // of the first pixel's first tap
+  int64_t pixel;   // from one pixel to the next
+  const float* packed;
+  int64_t panel;  // from one panel's weights to the next
+  const float* b;
+  const int64_t* taps;  // where each tap reads, from a pixel's first
+  int64_t k;
+  float* sums;  // [pixel][panel][8]
+};
+
+template <int kPixels, int kPanels>
+void conv_tile(const Tile& t) {
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  constexpr int kWide = kPanels * kVectors;
+  V sum[kPixels][kWide];
+#pragma GCC unroll 24
+  for (int v = 0; v < kWide; ++v) {
+    const V start = hn::Load(d, t.b + v * lanes);
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) sum[p][v] = start;
+  }
+  const float* packed = t.packed;
+  for (int64_t k = 0; k < t.k; ++k, packed += kPanel) {
+    const float* x = t.x + t.taps[k];
+    V w[kWide];
+#pragma GCC unroll 24
+    for (int v = 0; v < kWide; ++v)
+      w[v] = hn::Load(d, packed + v / kVectors * t.panel + v % kVectors * lanes);
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) {
+      const V xp = hn::Set(d, x[p * t.pixel]);
+#pragma GCC unroll 24
+      for (int v = 0; v < kWide; ++v) sum[p][v] = hn::MulAdd(xp, w[v], sum[p][v]);
+    }
+  }
+#pragma GCC unroll 24
+  for (int p = 0; p < kPixels; ++p) {
+#pragma GCC unroll 24
+    for (int v = 0; v < kWide; ++v) hn::Store(sum[p][v], d, t.sums + (p * kWide + v) * lanes);
+  }
+}
+
+using TileFunction = void (*)(const Tile&);
+template <int kPanels, size_t... kIndex>
+constexpr std::array<TileFunction, sizeof...(kIndex)> tiles(std::index_sequence<kIndex...>) {
+  return {&conv_tile<static_cast<int>(kIndex) + 1, kPanels>...};
+}
+constexpr int kMost1 = kSums, kMost2 = kSums / 2 > 0 ? kSums / 2 : 1;
+constexpr auto kTiles1 = tiles<1>(std::make_index_sequence<kMost1>());
+constexpr auto kTiles2 = tiles<2>(std::make_index_sequence<kMost2>());
+
+/// The image with its padding, or x itself where there is none.
+const float* padded(const Conv2dShape& s, const float* x, float* to) {
+  const Window2d& k = s.window;
+  const int64_t height = s.ih + k.pad_top + k.pad_bottom, width = s.iw + k.pad_left + k.pad_right;
+  if (height == s.ih && width == s.iw) return x;
+  std::fill(to, to + s.ic * height * width, 0.0f);
+  for (int64_t c = 0; c < s.ic; ++c) {
+    for (int64_t h = 0; h < s.ih; ++h, x += s.iw)
+      std::copy(x, x + s.iw, to + (c * height + h + k.pad_top) * width + k.pad_left);
+  }
+  return to;
+}
+
+/// Few channels, wide rows: kRows channels x two vectors of pixels in a row. `wide` is the distance of the
+/// second vector from the first: less than a vector where the row ends.
+template <int kRows>
+void row_tile(const Tile& t, int64_t wide, int64_t channel, float* y) {
+  const D d;
+  V sum[kRows][2];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = hn::Set(d, t.b[r]);
+  const float* packed = t.packed;
+  for (int64_t k = 0; k < t.k; ++k, packed += kPanel) {
+    const V x0 = hn::LoadU(d, t.x + t.taps[k]), x1 = hn::LoadU(d, t.x + t.taps[k] + wide);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const V w = hn::Set(d, packed[r]);
+      sum[r][0] = hn::MulAdd(w, x0, sum[r][0]);
+      sum[r][1] = hn::MulAdd(w, x1, sum[r][1]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r, y += channel) {
+    hn::StoreU(sum[r][0], d, y);
+    hn::StoreU(sum[r][1], d, y + wide);
+  }
+}
+using RowFunction = void (*)(const Tile&, int64_t, int64_t, float*);
+template <size_t... kIndex>
+constexpr std::array<RowFunction, sizeof...(kIndex)> row_tiles(std::index_sequence<kIndex...>) {
+  return {&row_tile<static_cast<int>(kIndex) + 1>...};
+}
+constexpr auto kRowTiles = row_tiles(std::make_index_sequence<kPanel>());
+
+/// One row of the output of up to 8 channels, at least a vector wide. Tiles that do not fill the row lie over
+/// their neighbours and compute the same once more.
+void conv_row(Tile t, int64_t channels, int64_t ow, int64_t channel, float* y) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
+  const RowFunction function = kRowTiles[static_cast<size_t>(channels - 1)];
+  const float* const x = t.x;
+  for (int64_t at = 0; at < ow; at += 2 * lanes) {
+    const int64_t first = std::max<int64_t>(0, std::min(at, ow - 2 * lanes));
+    t.x = x + first;
+    function(t, std::min(lanes, ow - lanes - first), channel, y + first);
+  }
+}
+
+void Conv(const Conv2dShape& s, const float* x, const float* packed, const float* b, float* y,
+          float* scratch) {
+  const Window2d& k = s.window;
+  const int64_t height = s.ih + k.pad_top + k.pad_bottom, width = s.iw + k.pad_left + k.pad_right;
+  auto* const taps = reinterpret_cast<int64_t*>(scratch);
+  const float* const image = padded(s, x, scratch + 2 * s.patch() + 16);
+  for (int64_t c = 0, i = 0; c < s.group_ic(); ++c) {
+    for (int64_t kh = 0; kh < k.kernel_h; ++kh) {
+      for (int64_t kw = 0; kw < k.kernel_w; ++kw)
+        taps[i++] = (c * height + kh * k.dilation_h) * width + kw * k.dilation_w;
+    }
+  }
+  HWY_ALIGN float sums[static_cast<size_t>(kMost1 > 2 * kMost2 ? kMost1 : 2 * kMost2) * kPanel];
+  HWY_ALIGN float bias[2 * kPanel];
+  const int64_t of_group = (s.group_oc() + kPanel - 1) / kPanel, panel = s.patch() * kPanel;
+  for (int64_t group = 0; group < k.groups; ++group) {
+    for (int64_t first = 0; first < of_group; first += 2) {
+      const int64_t panels = std::min<int64_t>(2, of_group - first), most = panels == 2 ? kMost2 : kMost1;
+      const int64_t channel = first * kPanel, channels = std::min(panels * kPanel, s.group_oc() - channel);
+      const int64_t oc = group * s.group_oc() + channel, count = (s.ow + most - 1) / most;
+      std::fill(bias, bias + 2 * kPanel, 0.0f);
+      if (b) std::copy(b + oc, b + oc + channels, bias);
+      const bool rows = panels == 1 && k.stride_w == 1 && s.ow >= static_cast<int64_t>(hn::Lanes(D()));
+      for (int64_t oh = 0; oh < s.oh; ++oh) {
+        Tile t{image + (group * s.group_ic() * height + oh * k.stride_h) * width,
+               k.stride_w,
+               packed + (group * of_group + first) * panel,
+               panel,
+               bias,
+               taps,
+               s.patch(),
+               sums};
+        if (rows) {
+          conv_row(t, channels, s.ow, s.pixels(), y + (oc * s.oh + oh) * s.ow);
+          continue;
+        }
+        const float* const row = t.x;
+        for (int64_t i = 0; i < count; ++i) {  // tiles of nearly one size
+          const int64_t ow = s.ow * i / count, pixels = s.ow * (i + 1) / count - ow;
+          t.x = row + ow * k.stride_w;
+          (panels == 2 ? kTiles2[static_cast<size_t>(pixels - 1)]
+                       : kTiles1[static_cast<size_t>(pixels - 1)])(t);
+          float* const to = y + (oc * s.oh + oh) * s.ow + ow;
+          for (int64_t c = 0; c < channels; ++c) {
+            for (int64_t p = 0; p < pixels; ++p) to[c * s.pixels() + p] = sums[p * panels * kPanel + c];
+          }
+        }
+      }
+    }
+  }
+}
+
+/// kCount vectors of outputs: every weight is read once, in the order it lies.
+template <int kCount>
+void dot_tile(int64_t in, const float* x, const float* packed, const float* b, float* y) {
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  V sum[kCount];
+#pragma GCC unroll 24
+  for (int v = 0; v < kCount; ++v) sum[v] = hn::Load(d, b + v * lanes);
+  for (int64_t k = 0; k < in; ++k, packed += kCount * lanes) {
+    const V xk = hn::Set(d, x[k]);
+#pragma GCC unroll 24
+    for (int v = 0; v < kCount; ++v) sum[v] = hn::MulAdd(xk, hn::Load(d, packed + v * lanes), sum[v]);
+  }
+#pragma GCC unroll 24
+  for (int v = 0; v < kCount; ++v) hn::Store(sum[v], d, y + v * lanes);
+}
+using DotFunction = void (*)(int64_t, const float*, const float*, const float*, float*);
+template <size_t... kIndex>
+constexpr std::array<DotFunction, sizeof...(kIndex)> dots(std::index_sequence<kIndex...>) {
+  return {&dot_tile<static_cast<int>(kIndex + 1) * kVectors>...};
+}
+constexpr auto kDots = dots(std::make_index_sequence<kDotPanels>());
+
+void Linear(int64_t in, int64_t out, const float* x, const float* packed, const float* b, float* y) {
+  HWY_ALIGN float bias[kDotPanels * kPanel], sums[kDotPanels * kPanel];
+  EachBlock(out, [&](int64_t first, int64_t panels) {
+    const int64_t count = std::min(panels * kPanel, out - first);
+    std::fill(bias, bias + panels * kPanel, 0.0f);
+    if (b) std::copy(b + first, b + first + count, bias);
+    kDots[static_cast<size_t>(panels - 1)](in, x, packed + first * in, bias, sums);
+    std::copy(sums, sums + count, y + first);
+  });
+}
+
+}  // namespace unfold::rows::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace unfold::rows {
+
+HWY_EXPORT(Conv);
+HWY_EXPORT(Linear);
+
+int64_t conv2d_packed(const Conv2dShape& s) {
+  return s.window.groups * ((s.group_oc() + kPanel - 1) / kPanel) * kPanel * s.patch();
+}
+
+void conv2d_pack(const Conv2dShape& s, const float* w, float* packed) {
+  for (int64_t group = 0; group < s.window.groups; ++group) {
+    for (int64_t first = 0; first < s.group_oc(); first += kPanel) {
+      for (int64_t k = 0; k < s.patch(); ++k) {
+        for (int64_t c = first; c < first + kPanel; ++c)
+          *packed++ = c < s.group_oc() ? w[(group * s.group_oc() + c) * s.patch() + k] : 0.0f;
+      }
+    }
+  }
+}
+
+int64_t conv2d_scratch(const Conv2dShape& s) {
+  const Window2d& k = s.window;
+  return 2 * s.patch() + 16 + s.ic * (s.ih + k.pad_top + k.pad_bottom) * (s.iw + k.pad_left + k.pad_right);
+}
+
+void conv2d_forward(const Conv2dShape& s, const float* x, const float* packed, const float* b, float* y,
+                    float* scratch) {
+  HWY_DYNAMIC_DISPATCH(Conv)(s, x, packed, b, y, scratch);
+}
+
+int64_t linear_packed(int64_t in, int64_t out) {
+  return (out + kPanel - 1) / kPanel * kPanel * in;
+}
+
+void linear_pack(int64_t in, int64_t out, const float* w, float* packed) {
+  EachBlock(out, [&](int64_t first, int64_t panels) {
+    for (int64_t k = 0; k < in; ++k) {
+      for (int64_t o = first; o < first + panels * kPanel; ++o) *packed++ = o < out ? w[o * in + k] : 0.0f;
+    }
+  });
+}
+
+void linear_forward(int64_t in, int64_t out, const float* x, const float* packed, const float* b, float* y) {
+  HWY_DYNAMIC_DISPATCH(Linear)(in, out, x, packed, b, y);
+}
+
+namespace {
+
+/// Windows of 2 x 2 side by side.
+void halve(const Conv2dShape& s, const float* x, float* y) {
+  for (int64_t row = 0; row < s.ic * s.oh; ++row) {
+    const float* upper = x + (row / s.oh * s.ih + row % s.oh * 2) * s.iw;
+    const float* lower = upper + s.iw;
+    for (int64_t ow = 0; ow < s.ow; ++ow, upper += 2, lower += 2)
+      *y++ = (((0.0f + upper[0]) + upper[1]) + lower[0] + lower[1]) * 0.25f;
+  }
+}
+
+}  // namespace
+
+void avg_pool2d_forward(const Conv2dShape& s, const float* x, float* y) {
+  const Window2d& k = s.window;
+  if (k == Window2d::square(2, 2)) return halve(s, x, y);
+  const auto divisor = static_cast<float>(k.taps());
+  for (int64_t c = 0; c < s.ic; ++c, x += s.ih * s.iw) {
+    for (int64_t oh = 0; oh < s.oh; ++oh, y += s.ow) {
+      std::fill(y, y + s.ow, 0.0f);
+      for (int64_t kh = 0; kh < k.kernel_h; ++kh) {
+        const float* row = x + (oh * k.stride_h + kh * k.dilation_h) * s.iw;
+        for (int64_t kw = 0; kw < k.kernel_w; ++kw, row += k.dilation_w) {
+          for (int64_t ow = 0; ow < s.ow; ++ow) y[ow] += row[ow * k.stride_w];
+        }
+      }
+      for (int64_t ow = 0; ow < s.ow; ++ow) y[ow] /= divisor;
+    }
+  }
+}
+
+}  // namespace unfold::rows
+#endif  // HWY_ONCE
