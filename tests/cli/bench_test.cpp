@@ -50,7 +50,7 @@ TEST_CASE("bench of one engine shows its steps, and forward alone with --inferen
       unfold_program({"bench", "lenet5", "--inference", "--batch", "1", "--repeats", "1", "--seconds", "0"});
   REQUIRE(inference.code == 0);
   CHECK(contains(inference.out, "inference"));
-  CHECK(contains(inference.out, "conv2d/im2col"));  // one image is computed in rows
+  CHECK(contains(inference.out, "conv2d/rows"));  // one image is computed in rows
 }
 
 TEST_CASE("bench --dump writes a step that can be computed again") {
