@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "unfold/error.h"
 #include "unfold/kernels/lanes.h"
@@ -269,21 +270,27 @@ std::string Plan<T>::numerics_key() const {
 
 template <class T>
 std::string Plan<T>::text() const {
+  int name = 10, kernel = 22;  // widths
+  for (const Step& s : steps_) {
+    name = std::max(name, static_cast<int>(s.name.size()));
+    kernel = std::max(kernel, static_cast<int>(std::strlen(s.kernel->name)));
+  }
   std::string text;
   char line[256];
-  std::snprintf(line, sizeof line, "%-10s %-22s %-20s %-34s %12s %12s\n", "step", "kernel", "output",
-                "numerics", "MACs/image", "bytes/image");
+  std::snprintf(line, sizeof line, "%-*s %-*s %-20s %-34s %12s %12s\n", name, "step", kernel, "kernel",
+                "output", "numerics", "MACs/image", "bytes/image");
   text += line;
   for (const Step& s : steps_) {
-    std::snprintf(line, sizeof line, "%-10s %-22s %-20s %-34s %12lld %12lld\n", s.name.c_str(),
+    std::snprintf(line, sizeof line, "%-*s %-*s %-20s %-34s %12lld %12lld\n", name, s.name.c_str(), kernel,
                   s.kernel->name, shapes_[static_cast<size_t>(s.output)].text().c_str(), s.kernel->numerics,
                   static_cast<long long>(s.macs),
                   static_cast<long long>(s.out) * static_cast<long long>(sizeof(T)));
     text += line;
   }
   std::snprintf(line, sizeof line,
-                "%lld shards of %lld images%s; %lld bytes a slab, %lld bytes of scratch a worker\n",
-                static_cast<long long>(shards()), static_cast<long long>(shard_images_),
+                "%lld shard%s of %lld image%s%s; %lld bytes a slab, %lld bytes of scratch a worker\n",
+                static_cast<long long>(shards()), shards() == 1 ? "" : "s",
+                static_cast<long long>(shard_images_), shard_images_ == 1 ? "" : "s",
                 by_layer_ ? ", layer by layer" : "", static_cast<long long>(memory_.slab_bytes),
                 static_cast<long long>(memory_.scratch_bytes));
   return text + line;
