@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/run.h"
+#include "unfold/files.h"
 #include "unfold/formats/safetensors.h"
 
 using namespace unfold;
@@ -96,4 +97,73 @@ TEST_CASE("bench refuses unknown models, engines and optimizers") {
   CHECK(unfold_program({"bench", "--engine", "all", "--dump", "x.safetensors"}).code == 2);
   CHECK(unfold_program({"bench", "lenet6"}).code == 2);
   CHECK(unfold_program({"bench", "--engine", "fats"}).code == 2);
+}
+
+TEST_CASE("bench --layers times each pass of each layer and engine") {
+  const TemporaryFolder folder;
+  write_file(folder / "layers.txt",
+             "# two layers on three lines\n"
+             "mb2 ic16 ih14 oc32 oh14 kh3 ph1 n\"three by three\"\n"
+             "\n"
+             "mb1_g16ic16ih15iw9_oc16oh8ow5kh3kw3sh2sw2ph1pw1; ic4ih9oc4kh3dh1\n");
+  const ProcessResult result =
+      unfold_program({"bench", "--layers", (folder / "layers.txt").string(), "--engine", "all", "--repeats",
+                      "2", "--seconds", "0", "--threads", "2", "--batch", "3", "--json"});
+  CAPTURE(result.err);
+  REQUIRE(result.code == 0);
+  const Json json = Json::parse(result.out);
+  const Json& rows = json.at("layers");
+  REQUIRE(rows.size() == 3 * 3 * 3);
+  // Multiply-adds by hand: images, outputs, patch.
+  const double gflop[] = {2e-9 * 2 * 32 * 14 * 14 * 16 * 9, 2e-9 * 1 * 16 * 8 * 5 * 9,
+                          2e-9 * 3 * 4 * 5 * 5 * 4 * 9};
+  const char* names[] = {"three by three", "mb1_g16ic16ih15iw9_oc16oh8ow5kh3kw3sh2sw2ph1pw1",
+                         "ic4ih9oc4kh3dh1"};
+  const int64_t batch[] = {2, 1, 3};
+  const char* passes[] = {"forward", "backward data", "backward weights"};
+  for (size_t i = 0; i < rows.size(); ++i) {
+    CAPTURE(i);
+    const Json& row = rows[i];
+    CHECK(row.at("layer") == names[i / 9]);
+    CHECK(row.at("batch") == batch[i / 9]);
+    CHECK(row.at("pass") == passes[i % 3]);
+    CHECK(row.at("gflop").get<double>() == doctest::Approx(gflop[i / 9]));
+    CHECK(row.at("fastest_s").get<double>() > 0);
+    CHECK(row.at("median_s") >= row.at("fastest_s"));
+    CHECK(row.at("of_peak").get<double>() > 0);
+    if (i % 9 < 3) CHECK(row.at("kernel") == "conv2d/reference");
+  }
+  CHECK(json.at("of_peak_means").size() == 9);
+  // Forward alone, as a table.
+  const ProcessResult forward = unfold_program(
+      {"bench", "--layers", "ic4ih9oc4kh3", "--inference", "--repeats", "1", "--seconds", "0"});
+  REQUIRE(forward.code == 0);
+  CHECK(contains(forward.out, "forward"));
+  CHECK_FALSE(contains(forward.out, "backward"));
+}
+
+TEST_CASE("bench --layers names what is wrong with a layer") {
+  const std::pair<const char*, const char*> bad[] = {
+      {"ic4 ih9 oc4", "\"kh\" is missing"},
+      {"ic0ih9oc4kh3", "\"ic\" is missing or 0"},
+      {"ic4 ih9 oc4 kx3", "unknown size \"kx\""},
+      {"ic4 ih9 oc4 kh", "\"kh\" needs a number"},
+      {"ic4 ih9 oc4 kh-3", "\"kh\" needs a number"},
+      {"ic4 ih9 oc4 kh99999999999999999999", "\"kh\" needs a number"},
+      {"ic4 ih9 oc4 kh3 ic5", "\"ic\" stands there twice"},
+      {"ic4 ih9 oc4 kh3 oh4", "\"oh\" is not what the other sizes give (wanted 7, got 4)"},
+      {"ic4 ih9 oc5 kh3 g2", "groups do not divide the channels"},
+      {"ic4 ih9 oc4 kh10", "kernel"},
+      {"ic4 ih9 oc4 kh3 sh0", "stride"},
+      {"ic4 ih9 oc4 kh3 n\"open", "second quotation mark"},
+      {"ic4 ih9 oc4 kh3; 5", "unknown size \"5\""},
+      {" ; # nothing", "no layer in the list"},
+  };
+  for (const auto& [list, message] : bad) {
+    CAPTURE(list);
+    const ProcessResult result = unfold_program({"bench", "--layers", list});
+    CAPTURE(result.err);
+    CHECK(result.code == 2);
+    CHECK(contains(result.err, message));
+  }
 }
