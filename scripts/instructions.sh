@@ -21,8 +21,9 @@ command -v valgrind >/dev/null || {
 wanted=$(sed -n 's/^compiler //p' "$file" 2>/dev/null || :)
 compiler=$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt" 2>/dev/null || :)
 compiler=${compiler:-$(command -v "${CXX:-c++}")}
-# "g++ (Debian 12.2.0-14+deb12u1) 12.2.0": what it says of itself, less its own name
-version=$("$compiler" --version | sed -n '1s/^[^ ]* //p')
+kind=g++
+"$compiler" --version | grep -q clang && kind=clang
+version="$kind $("$compiler" -dumpversion | cut -d . -f 1)"
 if [ -z "$update" ] && [ "$version" != "$wanted" ]; then
   echo "not compared: the counts are those of $wanted, this is $version"
   exit 0
@@ -47,7 +48,7 @@ touch "$work/none"
 [ -f "$file" ] || file=$work/none
 if [ -n "$update" ]; then
   awk -v version="$version" '
-    FNR == NR { if (NF == 3 && $1 !~ /^#/ && $1 != "compiler") fewest[$1] = $2; next }
+    FILENAME == ARGV[1] { if (NF == 3 && $1 !~ /^#/ && $1 != "compiler") fewest[$1] = $2; next }
     FNR == 1 {
       print "# Instructions of one call, AVX2, one thread: name, fewest ever, accepted. scripts/instructions.sh --update"
       print "compiler " version

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/support/geometry.h"
+#include "tests/support/networks.h"
 #include "tests/support/targets.h"
 #include "unfold/models/lenet5.h"
 #include "unfold/plan.h"
@@ -83,26 +84,6 @@ void run(const Graph& g, int64_t batch, Engine engine, Numerics numerics, uint64
   }
 }
 
-Graph one_layer(const Conv2dShape& s) {
-  Graph g;
-  g.flatten("flatten", g.conv2d("conv", g.input({s.ic, s.ih, s.iw}), s.oc, s.window));
-  return g;
-}
-
-/// Every operator; with a large `size` the plan goes layer by layer.
-Graph every_operator(int64_t size) {
-  Graph g;
-  const ValueId x = g.input({2, size + 1, size});
-  const ValueId a = g.tanh(
-      "tanh", g.conv2d("a", x, 4, {.kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_left = 1}), 1.7159);
-  const ValueId b = g.relu("relu", g.conv2d("b", a, 4, Window2d::square(3, 1, 1, 1, 2)));
-  const ValueId c = g.sigmoid("sigmoid", g.add("join", a, b));
-  const ValueId d =
-      g.max_pool2d("max", g.avg_pool2d("avg", c, Window2d::square(2, 2)), Window2d::square(3, 2, 1));
-  g.softmax("softmax", g.linear("fc2", g.relu("relu2", g.linear("fc", g.flatten("flatten", d), 40)), 5));
-  return g;
-}
-
 /// Name of a family and its digest.
 std::map<std::string, uint64_t> digests(std::set<std::string>& kernels) {
   std::map<std::string, uint64_t> all;
@@ -119,13 +100,13 @@ std::map<std::string, uint64_t> digests(std::set<std::string>& kernels) {
       Random random(1, "geometries");
       std::map<std::string, int> kinds;
       for (uint64_t i = 0; i < 60; ++i)
-        run(one_layer(test::random_geometry(random, kinds)), 3, engine, numerics, i, digest, kernels);
+        run(test::one_layer(test::random_geometry(random, kinds)), 3, engine, numerics, i, digest, kernels);
     });
     // Beyond 32,768 elements an image: NHWC for the fast engine.
     family((prefix + ": wide convolutions").c_str(), [&](Digest& digest) {
       const auto wide = [&](int64_t ic, int64_t size, int64_t oc, const Window2d& window) {
-        run(one_layer(Conv2dShape::infer({1, ic, size, size + 3}, oc, window, "wide")), 2, engine, numerics,
-            5, digest, kernels);
+        run(test::one_layer(Conv2dShape::infer({1, ic, size, size + 3}, oc, window, "wide")), 2, engine,
+            numerics, 5, digest, kernels);
       };
       wide(40, 28, 21, Window2d::square(3, 1, 1));
       wide(64, 22, 32, Window2d::square(3, 1, 1));
@@ -135,8 +116,9 @@ std::map<std::string, uint64_t> digests(std::set<std::string>& kernels) {
       wide(3, 105, 20, Window2d::square(11, 4, 2));
     });
     family((prefix + ": every operator").c_str(), [&](Digest& digest) {
-      for (const int64_t size : {8, 13}) run(every_operator(size), 19, engine, numerics, 6, digest, kernels);
-      run(every_operator(100), 2, engine, numerics, 7, digest, kernels);
+      for (const int64_t size : {8, 13})
+        run(test::every_operator(size), 19, engine, numerics, 6, digest, kernels);
+      run(test::every_operator(100), 2, engine, numerics, 7, digest, kernels);
     });
     family((prefix + ": LeNet-5").c_str(), [&](Digest& digest) {
       run(lenet5(), 33, engine, numerics, 8, digest, kernels, 2);

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kPartialElements = 1 << 14;  // weights up to this size get a partial gradient per shard
 constexpr int64_t kPieceElements = 1 << 13;    // a piece of the gradient stays in the first-level cache
+constexpr int64_t kGuardBytes = 64;            // a cache line
 constexpr int64_t kLanesFrom = 4;  // images from which a block of lanes is faster than one image at a time
 
 int64_t round_up(int64_t bytes) {
@@ -29,10 +30,19 @@ int64_t levels(int64_t shards) {
 /// Gives each tensor of a slab a place: one that is no longer read makes room for the next. First fit.
 class Arena {
  public:
+  /// `guarded`: nothing makes room, and behind each tensor lies one cache line at least that is nobody's.
+  explicit Arena(bool guarded) : guarded_(guarded) {}
+
   /// Reserves `bytes` from step `first` to step `last`, both counted in.
   int64_t place(int64_t bytes, int first, int last) {
+    const int64_t wanted = bytes;
     bytes = round_up(bytes);
     int64_t at = 0;
+    if (guarded_) {
+      at = end_;
+      bytes += kGuardBytes;
+      guards_.push_back({at + wanted, bytes - wanted});
+    }
     for (bool moved = true; moved;) {
       moved = false;
       for (const Block& b : blocks_) {
@@ -47,13 +57,16 @@ class Arena {
     return at;
   }
   int64_t end() const { return end_; }
+  const std::vector<ByteRange>& guards() const { return guards_; }
 
  private:
   struct Block {
     int64_t at, bytes;
     int first, last;
   };
+  bool guarded_;
   std::vector<Block> blocks_;
+  std::vector<ByteRange> guards_;
   int64_t end_ = 0;
 };
 
@@ -171,7 +184,7 @@ void Plan<T>::place() {
     std::fill(gradient_read.begin(), gradient_read.end(), end);
   }
 
-  Arena arena;
+  Arena arena(options_.guards);
   const auto bytes = [&](size_t value) {
     return elements(static_cast<int>(value), images) * static_cast<int64_t>(sizeof(T));
   };
@@ -180,6 +193,7 @@ void Plan<T>::place() {
     const bool wanted = training && gradient_made[v] <= gradient_read[v];
     value_gradient_at_.push_back(wanted ? arena.place(bytes(v), gradient_made[v], gradient_read[v]) : -1);
   }
+  constexpr auto size = static_cast<int64_t>(sizeof(T));
   int64_t scratch = 0, addend = 0;
   for (int i = 0; i < steps; ++i) {
     Step& step = steps_[static_cast<size_t>(i)];
@@ -193,7 +207,13 @@ void Plan<T>::place() {
     }
     if (step.kernel->packed) {
       step.packed = memory_.packed_elements;
-      memory_.packed_elements += round_up(step.kernel->packed(*step.op, sizes(step, images)));
+      const int64_t packed = step.kernel->packed(*step.op, sizes(step, images));
+      memory_.packed_elements += round_up(packed);
+      if (options_.guards) {
+        memory_.packed_elements += kGuardBytes;
+        packed_guards_.push_back(
+            {(step.packed + packed) * size, (memory_.packed_elements - step.packed - packed) * size});
+      }
       packs_.push_back(i);
     }
     for (size_t k = 0; k < step.inputs.size(); ++k) {
@@ -208,6 +228,11 @@ void Plan<T>::place() {
   memory_.slabs = by_layer_ ? 1 : options_.training ? shards() : 0;
   memory_.slab_bytes = round_up(arena.end());
   kernel_scratch_bytes_ = round_up(scratch * static_cast<int64_t>(sizeof(T)));
+  if (options_.guards) {
+    kernel_scratch_bytes_ += kGuardBytes;
+    scratch_guards_.push_back({scratch * size, kernel_scratch_bytes_ - scratch * size});
+  }
+  guards_ = arena.guards();
   memory_.scratch_bytes = kernel_scratch_bytes_;
 }
 
@@ -237,6 +262,10 @@ void Plan<T>::cut_gradient() {
         std::max(stack, levels(shards()) * round_up(height * (row + 1) * static_cast<int64_t>(sizeof(T))));
   }
   memory_.scratch_bytes += stack;
+  if (options_.guards) {
+    scratch_guards_.push_back({memory_.scratch_bytes, kGuardBytes});
+    memory_.scratch_bytes += kGuardBytes;
+  }
 }
 
 template <class T>

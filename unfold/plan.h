@@ -39,6 +39,7 @@ struct PlanOptions {
       Numerics::fast;           ///< of training; inference is exact, so that every layout gives the same bits
   bool input_gradient = false;  ///< also the gradient of the input (gradient checks, pictures)
   bool keep = false;            ///< training: every value and gradient stays readable after the run
+  bool guards = false;          ///< for tests: memory between all tensors that nobody may touch
 };
 
 /// Writes images first .. first+count-1 of the batch to x, (count, C, H, W). Called from several threads at
@@ -105,6 +106,11 @@ class Plan {
   std::string text() const;
   MemoryLayout memory() const { return memory_; }
 
+  /// With PlanOptions::guards: overwrites the memory between tensors with NaN, to be called before a run.
+  void write_guards(Workspace<T>& workspace) const;
+  /// Whether all of it is as write_guards left it: no kernel wrote beyond its tensors.
+  bool guards_intact(Workspace<T>& workspace) const;
+
  private:
   struct Step : LoweredNode<T> {
     Conv2dShape window;
@@ -122,6 +128,8 @@ class Plan {
     int64_t first = 0, count = 0;  // elements of the partial, for a tree over the shards
   };
 
+  /// Calls body(start, bytes) for all memory between tensors.
+  void each_guard(Workspace<T>& workspace, FunctionRef<void(std::byte*, int64_t)> body) const;
   int64_t parameter_elements(const Step& step) const;
   bool has_partial(const Step& step) const;  ///< or does an owner walk the shards?
   void place();
@@ -187,6 +195,8 @@ class Plan {
   int64_t kernel_scratch_bytes_ =
       0;  // the kernels' part of a worker's scratch; the owners' stack lies behind it
   MemoryLayout memory_;
+  std::vector<ByteRange> guards_, scratch_guards_,
+      packed_guards_;  // of a slab, a worker's scratch, the packed
 };
 
 }  // namespace unfold

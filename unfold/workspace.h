@@ -9,6 +9,10 @@
 
 namespace unfold {
 
+struct ByteRange {
+  int64_t first = 0, count = 0;
+};
+
 /// Bytes a plan needs, known before it runs.
 struct MemoryLayout {
   int64_t slabs = 0;            ///< slabs: one a shard when training, one a worker otherwise (0 here)
