@@ -120,7 +120,7 @@ void write_file(const std::filesystem::path& name, std::span<const std::byte> by
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {
-  write_file(path, std::as_bytes(std::span(text)));
+  write_file(path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
 void require_writable(const std::filesystem::path& directory) {

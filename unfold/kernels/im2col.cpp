@@ -16,6 +16,10 @@ namespace unfold::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// Whether the target adds vectors of T: Highway 1.0 for WASM adds none of doubles.
+template <class T>
+constexpr bool kAdds = sizeof(T) == 4 || HWY_HAVE_FLOAT64;
+
 /// The outputs ow whose tap lands inside the row: first <= ow < last, and where the first one lands.
 struct Span {
   int64_t first, last, start;
@@ -61,10 +65,12 @@ HWY_INLINE void add_row(const T* from, int64_t n, T* to) {
   const hn::CappedTag<T, 16 / sizeof(T)> quarter;
   const auto wide = static_cast<int64_t>(hn::Lanes(d)), narrow = static_cast<int64_t>(hn::Lanes(quarter));
   int64_t i = 0;
-  for (; i + wide <= n; i += wide)
-    hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i);
-  for (; i + narrow <= n; i += narrow) {
-    hn::StoreU(hn::Add(hn::LoadU(quarter, to + i), hn::LoadU(quarter, from + i)), quarter, to + i);
+  if constexpr (kAdds<T>) {
+    for (; i + wide <= n; i += wide)
+      hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i);
+    for (; i + narrow <= n; i += narrow) {
+      hn::StoreU(hn::Add(hn::LoadU(quarter, to + i), hn::LoadU(quarter, from + i)), quarter, to + i);
+    }
   }
   for (; i < n; ++i) to[i] += from[i];
 }
