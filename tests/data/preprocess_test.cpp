@@ -164,6 +164,8 @@ TEST_CASE("mean and standard deviation are those of the fitted pixels, padding t
     CHECK(std::abs(sum / (3 * 1024)) <= 1e-12);
     CHECK(std::abs(squares / (3 * 1024) - 1) <= 1e-12);
     CHECK(mean_std(data, 1, 3, how) == std::pair{mean, std});
+    ThreadPool pool(2);
+    CHECK(mean_std(data, 1, 3, how, &pool) == std::pair{mean, std});
   }
   CHECK_THROWS_AS(mean_std(data, 3, 3, {}), Error);
   CHECK_THROWS_AS(mean_std(data, 0, 0, {}), Error);

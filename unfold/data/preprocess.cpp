@@ -170,7 +170,7 @@ template void preprocess(const Preprocessing&, std::span<const uint8_t>, float*,
 template void preprocess(const Preprocessing&, std::span<const uint8_t>, double*, int64_t, int64_t);
 
 std::pair<double, double> mean_std(const Dataset& data, int64_t first, int64_t count,
-                                   const Preprocessing& fit) {
+                                   const Preprocessing& fit, ThreadPool* pool) {
   if (first < 0 || count < 1 || first > data.size() - count) {
     throw Error(ErrorKind::usage, "mean and standard deviation of images that are not there")
         .where(data.name)
@@ -180,19 +180,30 @@ std::pair<double, double> mean_std(const Dataset& data, int64_t first, int64_t c
   Preprocessing plain = fit;
   plain.mean = 0;
   plain.std = 1;
-  std::vector<double> pixels(static_cast<size_t>(data.image[0] * fit.out_h * fit.out_w));
-  double sum = 0, squares = 0;
-  for (int64_t i = first; i < first + count; ++i) {
-    preprocess(plain, data.at(i), pixels.data());
-    double image_sum = 0, image_squares = 0;
-    for (double v : pixels) {
-      image_sum += v;
-      image_squares += v * v;
+  // Each image's sums by itself, in any order; then all of them, in theirs.
+  constexpr int64_t kTask = 256;
+  const auto elements = static_cast<size_t>(data.image[0] * fit.out_h * fit.out_w);
+  std::vector<std::pair<double, double>> sums(static_cast<size_t>(count));
+  const auto task = [&](int64_t index, int) {
+    std::vector<double> pixels(elements);
+    for (int64_t i = index * kTask, end = std::min(count, i + kTask); i < end; ++i) {
+      preprocess(plain, data.at(first + i), pixels.data());
+      auto& [sum, squares] = sums[static_cast<size_t>(i)];
+      for (double v : pixels) {
+        sum += v;
+        squares += v * v;
+      }
     }
+  };
+  const int64_t tasks = (count + kTask - 1) / kTask;
+  if (pool) pool->run(tasks, task);
+  for (int64_t i = 0; !pool && i < tasks; ++i) task(i, 0);
+  double sum = 0, squares = 0;
+  for (const auto& [image_sum, image_squares] : sums) {
     sum += image_sum;
     squares += image_squares;
   }
-  const double n = static_cast<double>(count) * static_cast<double>(pixels.size());
+  const double n = static_cast<double>(count) * static_cast<double>(elements);
   const double mean = sum / n;
   return {mean, std::sqrt(std::max(squares / n - mean * mean, 0.0))};
 }

@@ -9,6 +9,7 @@
 
 #include "unfold/data/dataset.h"
 #include "unfold/shape.h"
+#include "unfold/threads.h"
 
 namespace unfold {
 
@@ -46,8 +47,8 @@ extern template void preprocess(const Preprocessing&, std::span<const uint8_t>, 
 
 /// Mean and standard deviation (of the population) over all fitted pixels, padding too, of the images `first`
 /// to `first + count`, before normalising: what `fit` is given as mean and std. Summed in double, in order,
-/// so that the same images give the same bits. Throws usage if there are no such images.
+/// so that the same images give the same bits, with a pool too. Throws usage if there are no such images.
 std::pair<double, double> mean_std(const Dataset& data, int64_t first, int64_t count,
-                                   const Preprocessing& fit);
+                                   const Preprocessing& fit, ThreadPool* pool = nullptr);
 
 }  // namespace unfold

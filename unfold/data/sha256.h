@@ -8,7 +8,9 @@
 
 namespace unfold {
 
-/// The digest as 64 lower-case hexadecimal digits, of `head` followed by `tail`.
-std::string sha256(std::span<const std::byte> head, std::span<const std::byte> tail = {});
+/// The digest as 64 lower-case hexadecimal digits, of `head` followed by `tail`; `portable`: without the
+/// processor's own instructions, which give the same.
+std::string sha256(std::span<const std::byte> head, std::span<const std::byte> tail = {},
+                   bool portable = false);
 
 }  // namespace unfold

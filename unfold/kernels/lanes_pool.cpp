@@ -158,17 +158,23 @@ HWY_INLINE void EachTile(const Conv2dShape& s, int64_t oh0, int64_t oh1, F visit
   }
 }
 
-void TanhAvgPool(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* x, float scale, float* y,
-                 float* a) {
+/// `kKernel` is the window's height and width where both are known when this is compiled, or 0: then a
+/// window's pixels are computed side by side, and their divisions overlap.
+template <int kKernel>
+void TanhAvgPoolOf(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* x, float scale, float* y,
+                   float* a) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t used = Used(s.n), kernel_h = s.window.kernel_h, kernel_w = s.window.kernel_w,
-                row = s.iw * kLanes;
+  const int64_t used = Used(s.n), row = s.iw * kLanes;
+  const int64_t kernel_h = kKernel ? kKernel : s.window.kernel_h,
+                kernel_w = kKernel ? kKernel : s.window.kernel_w;
   const V factor = hn::Set(d, scale);
   EachTile(s, oh0, oh1, [=](int64_t from, int64_t keep, int64_t to) {
     for (int64_t at = 0; at < used; at += lanes) {
       V sum = hn::Zero(d);
+#pragma GCC unroll 2
       for (int64_t kh = 0; kh < kernel_h; ++kh) {
+#pragma GCC unroll 2
         for (int64_t kw = 0; kw < kernel_w; ++kw) {
           const int64_t pixel = kh * row + kw * kLanes + at;
           const V v = hn::Mul(factor, unfold::HWY_NAMESPACE::Tanh(d, hn::LoadU(d, x + from + pixel)));
@@ -181,17 +187,21 @@ void TanhAvgPool(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* x,
   });
 }
 
-void TanhAvgPoolBackward(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* a, const float* dy,
-                         float scale, float* dx) {
+template <int kKernel>
+void TanhAvgPoolBackwardOf(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* a, const float* dy,
+                           float scale, float* dx) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t used = Used(s.n), kernel_h = s.window.kernel_h, kernel_w = s.window.kernel_w,
-                row = s.iw * kLanes;
+  const int64_t used = Used(s.n), row = s.iw * kLanes;
+  const int64_t kernel_h = kKernel ? kKernel : s.window.kernel_h,
+                kernel_w = kKernel ? kKernel : s.window.kernel_w;
   const V factor = hn::Set(d, scale), inverse = hn::Set(d, 1 / scale);
   EachTile(s, oh0, oh1, [=](int64_t to, int64_t kept, int64_t from) {
     for (int64_t at = 0; at < used; at += lanes) {
       const V share = Divide(hn::LoadU(d, dy + from + at), kernel_h * kernel_w);
+#pragma GCC unroll 2
       for (int64_t kh = 0; kh < kernel_h; ++kh) {
+#pragma GCC unroll 2
         for (int64_t kw = 0; kw < kernel_w; ++kw) {
           const int64_t pixel = kh * row + kw * kLanes + at;
           const V v = hn::LoadU(d, a + kept + pixel);
@@ -200,6 +210,18 @@ void TanhAvgPoolBackward(const Conv2dShape& s, int64_t oh0, int64_t oh1, const f
       }
     }
   });
+}
+
+bool Halves(const Conv2dShape& s) {
+  return s.window.kernel_h == 2 && s.window.kernel_w == 2;
+}
+void TanhAvgPool(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* x, float scale, float* y,
+                 float* a) {
+  (Halves(s) ? TanhAvgPoolOf<2> : TanhAvgPoolOf<0>)(s, oh0, oh1, x, scale, y, a);
+}
+void TanhAvgPoolBackward(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* a, const float* dy,
+                         float scale, float* dx) {
+  (Halves(s) ? TanhAvgPoolBackwardOf<2> : TanhAvgPoolBackwardOf<0>)(s, oh0, oh1, a, dy, scale, dx);
 }
 
 void ReluMaxPool(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* x, float* y, int32_t* argmax) {

@@ -116,7 +116,7 @@ Trainer::Trainer(Model& model, const Dataset& data, const Recipe& recipe, Thread
   }
   recipe_.batch_size = std::min(recipe_.batch_size, train_images_);
   std::tie(model.preprocessing.mean, model.preprocessing.std) =
-      mean_std(data, 0, train_images_, model.preprocessing);
+      mean_std(data, 0, train_images_, model.preprocessing, &pool);
   model.preprocessing.check(data.name);
   model.check();
   sized(recipe_.batch_size);
