@@ -76,7 +76,7 @@ nlohmann::ordered_json bench_json(const BenchResult& r, int threads) {
 
 /// The engines that are asked for.
 std::vector<std::string> bench_engines(const std::string& name) {
-  const std::vector<std::string> engines = {"naive", "im2col", "fast"};
+  std::vector<std::string> engines = {"naive", "im2col", "fast"};
   if (name == "all") return engines;
   if (std::find(engines.begin(), engines.end(), name) == engines.end())
     throw unknown_name("engine", name, {"naive", "im2col", "fast", "all"});
