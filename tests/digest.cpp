@@ -92,18 +92,24 @@ std::map<std::string, uint64_t> digests(std::set<std::string>& kernels) {
     body(digest);
     all[name] = digest.value();
   };
-  for (const auto& [name, engine, numerics] : {std::tuple{"im2col", Engine::im2col, Numerics::exact},
-                                               {"fast exact", Engine::fast, Numerics::exact},
-                                               {"fast", Engine::fast, Numerics::fast}}) {
-    const std::string prefix = name;
-    family((prefix + ": random convolutions").c_str(), [&](Digest& digest) {
+  struct Way {
+    std::string name;
+    Engine engine;
+    Numerics numerics;
+  };
+  for (const Way& way :
+       {Way{"im2col", Engine::im2col, Numerics::exact}, Way{"fast exact", Engine::fast, Numerics::exact},
+        Way{"fast", Engine::fast, Numerics::fast}}) {
+    const Engine engine = way.engine;
+    const Numerics numerics = way.numerics;
+    family((way.name + ": random convolutions").c_str(), [&](Digest& digest) {
       Random random(1, "geometries");
       std::map<std::string, int> kinds;
       for (uint64_t i = 0; i < 60; ++i)
         run(test::one_layer(test::random_geometry(random, kinds)), 3, engine, numerics, i, digest, kernels);
     });
     // Beyond 32,768 elements an image: NHWC for the fast engine.
-    family((prefix + ": wide convolutions").c_str(), [&](Digest& digest) {
+    family((way.name + ": wide convolutions").c_str(), [&](Digest& digest) {
       const auto wide = [&](int64_t ic, int64_t size, int64_t oc, const Window2d& window) {
         run(test::one_layer(Conv2dShape::infer({1, ic, size, size + 3}, oc, window, "wide")), 2, engine,
             numerics, 5, digest, kernels);
@@ -115,12 +121,12 @@ std::map<std::string, uint64_t> digests(std::set<std::string>& kernels) {
       wide(33, 32, 66, Window2d::square(3, 2, 0, 2, 3));
       wide(3, 105, 20, Window2d::square(11, 4, 2));
     });
-    family((prefix + ": every operator").c_str(), [&](Digest& digest) {
+    family((way.name + ": every operator").c_str(), [&](Digest& digest) {
       for (const int64_t size : {8, 13})
         run(test::every_operator(size), 19, engine, numerics, 6, digest, kernels);
       run(test::every_operator(100), 2, engine, numerics, 7, digest, kernels);
     });
-    family((prefix + ": LeNet-5").c_str(), [&](Digest& digest) {
+    family((way.name + ": LeNet-5").c_str(), [&](Digest& digest) {
       run(lenet5(), 33, engine, numerics, 8, digest, kernels, 2);
       run(lenet5_article(), 33, engine, numerics, 9, digest, kernels, 2);
     });

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 if ! command -v em++ >/dev/null || ! command -v node >/dev/null; then
   [ "$(id -u)" = 0 ] || { echo "not run: emscripten and nodejs are missing, and only root can install them"; exit 0; }
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends emscripten nodejs
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends emscripten nodejs node-acorn
 fi
 toolchain=/usr/share/emscripten/cmake/Modules/Platform/Emscripten.cmake
 include=$PWD/build-wasm/include # not all of /usr/include, which is another system's
@@ -19,7 +19,7 @@ echo 'int unfold_empty;' >"$include/empty.c"
 compiler=$(command -v em++)
 variant wasm -DCMAKE_BUILD_TYPE=Release -DCMAKE_TOOLCHAIN_FILE="$toolchain" \
   -DCMAKE_CXX_FLAGS="-msimd128 -fexceptions -isystem $include" \
-  -DCMAKE_EXE_LINKER_FLAGS="-sALLOW_MEMORY_GROWTH=1 -sEXIT_RUNTIME=1" \
+  -DCMAKE_EXE_LINKER_FLAGS="-sINITIAL_MEMORY=536870912 -sEXIT_RUNTIME=1" \
   -DHighway_INCLUDE_DIR="$include" -DHighway_LIBRARY="$include/libempty.a" -DZLIB_INCLUDE_DIR="$include" \
   -DZLIB_LIBRARY="$include/libempty.a" -Ddoctest_DIR=/usr/lib/cmake/doctest \
   -DUNFOLD_BUILD_FORMATS=OFF -DUNFOLD_BUILD_IMAGES=OFF -DUNFOLD_BUILD_CLI=OFF -DUNFOLD_BUILD_EXAMPLES=OFF -DUNFOLD_INSTALL=OFF
