@@ -91,6 +91,21 @@ class Work:
                 "screened": [record(c) for c in self.screened]}
 
 
+def document(options, works, notes, begin):
+    """The table's lines, and the whole text."""
+    head = [f"{processor()}, {options.rounds} interleaved rounds, {time.time() - begin:.0f} s in all. "
+            "Fastest step and, in brackets, the median; of the ratios too.", "",
+            "| work | ours | best peer | its time | it / ours | at least |", "|---|---|---|---|---|---|",
+            *[w.line() for w in works], ""]
+    return head, "\n".join([*head, *[n + "\n" for n in notes], *[w.details() + "\n" for w in works]])
+
+
+def write(options, works, notes, begin):
+    options.out.write_text(document(options, works, notes, begin)[1])
+    record = {"processor": processor(), "rounds": options.rounds, "works": [w.json() for w in works], "notes": notes}
+    options.out.with_suffix(".json").write_text(json.dumps(record, indent=1))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True, type=pathlib.Path, help="build/unfold")
@@ -132,18 +147,10 @@ def main():
                 pool.close()
             for entry in done:
                 (notes if isinstance(entry, str) else works).append(entry)
-    head = [f"{processor()}, {options.rounds} interleaved rounds, {time.time() - begin:.0f} s in all. "
-            "Fastest step and, in brackets, the median; of the ratios too.", "",
-            "| work | ours | best peer | its time | it / ours | at least |", "|---|---|---|---|---|---|",
-            *[w.line() for w in works], ""]
-    text = "\n".join([*head, *[n + "\n" for n in notes], *[w.details() + "\n" for w in works]])
-    if options.out:
-        options.out.write_text(text)
-        record = {"processor": processor(), "rounds": options.rounds, "works": [w.json() for w in works], "notes": notes}
-        options.out.with_suffix(".json").write_text(json.dumps(record, indent=1))
-        print("\n".join(head))
-    else:
-        print(text)
+            if options.out:
+                write(options, works, notes, begin)  # what is there outlives what comes
+    head, text = document(options, works, notes, begin)
+    print("\n".join(head) if options.out else text)
 
 
 if __name__ == "__main__":
