@@ -150,6 +150,8 @@ def main():
             if options.out:
                 write(options, works, notes, begin)  # what is there outlives what comes
     head, text = document(options, works, notes, begin)
+    if options.out:
+        write(options, works, notes, begin)
     print("\n".join(head) if options.out else text)
 
 
