@@ -252,9 +252,10 @@ void compare_with_double(const Graph& g, int64_t batch, bool keep, double tolera
   std::fill(gradient.all().begin(), gradient.all().end(), std::nanf(""));
   fast.gradient(parameters, fill, labels.data(), gradient, results.data(), workspace, pool);
   naive.gradient(wide, fill, labels.data(), wide_gradient, results.data(), wide_workspace, pool);
-  for (const ParameterSlice& slice : g.parameter_table()->slices()) {
+  const auto table = g.parameter_table();
+  for (const ParameterSlice& slice : table->slices()) {
     CAPTURE(slice.name);
-    const int index = g.parameter_table()->find(slice.name);
+    const int index = table->find(slice.name);
     const auto count = static_cast<size_t>(slice.shape.elements());
     CHECK(close({gradient.slice(index), count}, {wide_gradient.slice(index), count}, tolerance));
   }

@@ -8,7 +8,6 @@
 
 #include "tests/support/geometry.h"
 #include "tests/support/targets.h"
-#include "unfold/kernels/gemv.h"
 #include "unfold/tensor.h"
 
 using namespace unfold;
@@ -67,35 +66,6 @@ TEST_CASE(
     for (int64_t r = 0; r < m; ++r)
       same = same && alone[static_cast<size_t>(r)] == wide[static_cast<size_t>(r * n + j)];
     CHECK(same);
-  }
-}
-
-TEST_CASE("a matrix times a vector has the bits of the product with one column, on every target") {
-  Random random(3, "gemv");
-  const int64_t sizes[][2] = {{1, 1},  {3, 9},    {4, 4},     {10, 84}, {24, 5},
-                              {31, 7}, {84, 120}, {120, 400}, {59, 0}};
-  for (const auto& [m, k] : sizes) {
-    std::vector<float> a(static_cast<size_t>(m * k)), x(static_cast<size_t>(k)),
-        start(static_cast<size_t>(m));
-    for (std::vector<float>* values : {&a, &x, &start}) {
-      for (float& v : *values) v = static_cast<float>(random.normal());
-    }
-    Buffer scratch(static_cast<size_t>(gemm_scratch(k)) * sizeof(float));
-    CAPTURE(m);
-    CAPTURE(k);
-    test::on_every_target([&](const std::string& target) {
-      CAPTURE(target);
-      for (const float* from :
-           {static_cast<const float*>(nullptr), static_cast<const float*>(start.data())}) {
-        std::vector<float> want(start.size(), 1), got(start.size() + 1, 2);
-        gemm({m, 1, k, a.data(), k, 1, x.data(), 1, want.data(), 1, GemmStart::bias, from},
-             reinterpret_cast<float*>(scratch.data()));
-        gemv(m, k, a.data(), x.data(), from, got.data());
-        CHECK(got.back() == 2);
-        got.pop_back();
-        CHECK(got == want);
-      }
-    });
   }
 }
 

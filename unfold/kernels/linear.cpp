@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "unfold/kernels/gemm.h"
-#include "unfold/kernels/gemv.h"
 
 namespace unfold {
 namespace {
@@ -14,7 +13,6 @@ int64_t round_up(int64_t floats) {
 
 }  // namespace
 
-constexpr int64_t kFewImages = 4, kFewWeights = 1 << 18;
 
 /// Rows a power of two of bytes apart share few places of a cache: copies get this much behind each row.
 constexpr int64_t kPad = 16;
@@ -25,12 +23,6 @@ int64_t linear_scratch(int64_t n, int64_t in, int64_t out) {
 
 void linear_forward(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, const float* x,
                     const float* w, const float* b, float* y, float* scratch) {
-  // A product with few columns would read each weight for a fraction of a vector.
-  if (n < kFewImages && in * out <= kFewWeights) {
-    for (int64_t i = 0; i < n; ++i)
-      gemv(o1 - o0, in, w + o0 * in, x + i * in, b ? b + o0 : nullptr, y + i * out + o0);
-    return;
-  }
   float* xt = scratch;                // (IN, n)
   float* yt = xt + round_up(in * n);  // (o1-o0, n)
   transpose(n, in, x, in, xt, n);
