@@ -19,6 +19,7 @@ void Plan<T>::each_guard(Workspace<T>& workspace, FunctionRef<void(std::byte*, i
   const int64_t slabs = memory_.slabs ? memory_.slabs : workspace.threads();
   for (int64_t slab = 0; slab < slabs; ++slab) in(guards_, workspace.slab(slab));
   for (int worker = 0; worker < workspace.threads(); ++worker) {
+    in(passing_guards_, workspace.passing(worker));
     in(scratch_guards_, reinterpret_cast<std::byte*>(workspace.scratch(worker)));
   }
   in(packed_guards_, reinterpret_cast<std::byte*>(workspace.packed()));

@@ -184,14 +184,21 @@ void Plan<T>::place() {
     std::fill(gradient_read.begin(), gradient_read.end(), end);
   }
 
-  Arena arena(options_.guards);
+  // What the owners read later stays with the shard; the rest lies with the worker, for one shard after the
+  // other.
+  Arena kept(options_.guards), passing(options_.guards);
+  const bool apart = training && !by_layer_;
+  const auto lay = [&](int64_t bytes, int first, int last) {
+    return apart && last < end ? kPassing + passing.place(bytes, first, last)
+                               : kept.place(bytes, first, last);
+  };
   const auto bytes = [&](size_t value) {
     return elements(static_cast<int>(value), images) * static_cast<int64_t>(sizeof(T));
   };
   for (size_t v = 0; v < values; ++v) {
-    value_at_.push_back(arena.place(bytes(v), made[v], std::max(read[v], made[v])));
+    value_at_.push_back(lay(bytes(v), made[v], std::max(read[v], made[v])));
     const bool wanted = training && gradient_made[v] <= gradient_read[v];
-    value_gradient_at_.push_back(wanted ? arena.place(bytes(v), gradient_made[v], gradient_read[v]) : -1);
+    value_gradient_at_.push_back(wanted ? lay(bytes(v), gradient_made[v], gradient_read[v]) : -1);
   }
   constexpr auto size = static_cast<int64_t>(sizeof(T));
   int64_t scratch = 0, addend = 0;
@@ -201,7 +208,7 @@ void Plan<T>::place() {
     const int64_t saved = step.kernel->saved ? step.kernel->saved(*step.op, sizes(step, images)) : 0;
     const bool walks = !by_layer_ && step.weight >= 0 && !has_partial(step);
     const int last = !training ? i + 1 : walks ? end : backward;
-    step.saved = saved > 0 ? arena.place(saved, i + 1, last) : -1;
+    step.saved = saved > 0 ? lay(saved, i + 1, last) : -1;
     if (step.kernel->scratch) {
       scratch = std::max(scratch, step.kernel->scratch(*step.op, sizes(step, images)));
     }
@@ -221,18 +228,20 @@ void Plan<T>::place() {
         addend = std::max(addend, elements(step.inputs[k], images));
     }
     if (training && step.weight >= 0 && has_partial(step)) {
-      step.partial = arena.place(parameter_elements(step) * static_cast<int64_t>(sizeof(T)), backward, end);
+      step.partial = lay(parameter_elements(step) * static_cast<int64_t>(sizeof(T)), backward, end);
     }
   }
-  if (addend > 0) addend_at_ = arena.place(addend * static_cast<int64_t>(sizeof(T)), loss, end);
+  if (addend > 0) addend_at_ = lay(addend * size, loss, end - 1);
   memory_.slabs = by_layer_ ? 1 : options_.training ? shards() : 0;
-  memory_.slab_bytes = round_up(arena.end());
+  memory_.slab_bytes = round_up(kept.end());
+  memory_.passing_bytes = round_up(passing.end());
   kernel_scratch_bytes_ = round_up(scratch * static_cast<int64_t>(sizeof(T)));
   if (options_.guards) {
     kernel_scratch_bytes_ += kGuardBytes;
     scratch_guards_.push_back({scratch * size, kernel_scratch_bytes_ - scratch * size});
   }
-  guards_ = arena.guards();
+  guards_ = kept.guards();
+  passing_guards_ = passing.guards();
   memory_.scratch_bytes = kernel_scratch_bytes_;
 }
 
@@ -316,12 +325,13 @@ std::string Plan<T>::text() const {
                   static_cast<long long>(s.out) * static_cast<long long>(sizeof(T)));
     text += line;
   }
-  std::snprintf(line, sizeof line,
-                "%lld shard%s of %lld image%s%s; %lld bytes a slab, %lld bytes of scratch a worker\n",
-                static_cast<long long>(shards()), shards() == 1 ? "" : "s",
-                static_cast<long long>(shard_images_), shard_images_ == 1 ? "" : "s",
-                by_layer_ ? ", layer by layer" : "", static_cast<long long>(memory_.slab_bytes),
-                static_cast<long long>(memory_.scratch_bytes));
+  std::snprintf(
+      line, sizeof line,
+      "%lld shard%s of %lld image%s%s: %lld bytes each; a worker: %lld bytes, and %lld of scratch\n",
+      static_cast<long long>(shards()), shards() == 1 ? "" : "s", static_cast<long long>(shard_images_),
+      shard_images_ == 1 ? "" : "s", by_layer_ ? ", layer by layer" : "",
+      static_cast<long long>(memory_.slab_bytes), static_cast<long long>(memory_.passing_bytes),
+      static_cast<long long>(memory_.scratch_bytes));
   return text + line;
 }
 

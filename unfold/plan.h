@@ -157,15 +157,24 @@ class Plan {
   /// Turns the output y of some images into its gradient dy.
   using Seed = FunctionRef<void(int64_t first, int64_t n, const T* y, T* dy)>;
 
-  static T* at(std::byte* slab, int64_t offset) { return reinterpret_cast<T*>(slab + offset); }
-  Call<T> call(const Step& step, int64_t first, int64_t n, std::byte* slab, const Worker& worker) const;
-  void forward_shard(int64_t first, int64_t n, std::byte* slab, const Worker& worker) const;
-  void backward_shard(int64_t first, int64_t n, std::byte* slab, const Worker& worker) const;
+  /// One shard's tensors. Those that only the shard's own pass needs lie in the memory of the worker, who
+  /// uses it for one shard after the other while it is in his cache; their offsets begin at kPassing.
+  static constexpr int64_t kPassing = int64_t{1} << 48;
+  struct Slab {
+    std::byte *kept, *passing = nullptr;
+    std::byte* operator+(int64_t offset) const {
+      return offset < kPassing ? kept + offset : passing + (offset - kPassing);
+    }
+  };
+  static T* at(const Slab& slab, int64_t offset) { return reinterpret_cast<T*>(slab + offset); }
+  Call<T> call(const Step& step, int64_t first, int64_t n, const Slab& slab, const Worker& worker) const;
+  void forward_shard(int64_t first, int64_t n, const Slab& slab, const Worker& worker) const;
+  void backward_shard(int64_t first, int64_t n, const Slab& slab, const Worker& worker) const;
   void backward_stages(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const;
 
   // Layer by layer.
   int64_t tasks(const Step& step, int64_t n, const ThreadPool& pool) const;
-  Call<T> part(const Step& step, int64_t n, int64_t index, int64_t tasks, std::byte* slab,
+  Call<T> part(const Step& step, int64_t n, int64_t index, int64_t tasks, const Slab& slab,
                const Worker& worker) const;
   void forward_layers(const Run& run, int64_t first, int64_t n, Fill<T> fill) const;
   void backward_layers(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const;
@@ -195,8 +204,8 @@ class Plan {
   int64_t kernel_scratch_bytes_ =
       0;  // the kernels' part of a worker's scratch; the owners' stack lies behind it
   MemoryLayout memory_;
-  std::vector<ByteRange> guards_, scratch_guards_,
-      packed_guards_;  // of a slab, a worker's scratch, the packed
+  std::vector<ByteRange> guards_, passing_guards_, scratch_guards_,
+      packed_guards_;  // of a slab, a worker's slab and scratch, the packed
 };
 
 }  // namespace unfold

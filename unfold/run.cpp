@@ -25,13 +25,15 @@ void loss_step(Engine engine, int64_t n, int64_t classes, const T* x, const uint
 template <class T>
 void Plan<T>::check(const Parameters<T>& parameters, const Workspace<T>& workspace) const {
   if (parameters.table().buffer_elements() != table_->buffer_elements() ||
-      workspace.layout().slab_bytes != memory_.slab_bytes || workspace.layout().slabs != memory_.slabs) {
+      workspace.layout().slab_bytes != memory_.slab_bytes ||
+      workspace.layout().passing_bytes != memory_.passing_bytes ||
+      workspace.layout().slabs != memory_.slabs) {
     throw Error(ErrorKind::usage, "these parameters or this workspace belong to another plan");
   }
 }
 
 template <class T>
-Call<T> Plan<T>::call(const Step& step, int64_t first, int64_t n, std::byte* slab,
+Call<T> Plan<T>::call(const Step& step, int64_t first, int64_t n, const Slab& slab,
                       const Worker& worker) const {
   Call<T> c = sizes(step, n);
   c.first = first;
@@ -52,7 +54,7 @@ Call<T> Plan<T>::call(const Step& step, int64_t first, int64_t n, std::byte* sla
 }
 
 template <class T>
-void Plan<T>::forward_shard(int64_t first, int64_t n, std::byte* slab, const Worker& worker) const {
+void Plan<T>::forward_shard(int64_t first, int64_t n, const Slab& slab, const Worker& worker) const {
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
     const Timed timed(worker.times ? &worker.times[i].forward : nullptr);
@@ -61,7 +63,7 @@ void Plan<T>::forward_shard(int64_t first, int64_t n, std::byte* slab, const Wor
 }
 
 template <class T>
-void Plan<T>::backward_shard(int64_t first, int64_t n, std::byte* slab, const Worker& worker) const {
+void Plan<T>::backward_shard(int64_t first, int64_t n, const Slab& slab, const Worker& worker) const {
   for (size_t i = steps_.size(); i-- > 0;) {
     const Step& step = steps_[i];
     if (!step.backward) continue;
@@ -119,12 +121,12 @@ void Plan<T>::forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> tak
     for (int64_t shard = 0; shard < shards(); ++shard) {
       const int64_t first = shard * shard_images_, n = shard_images(shard);
       forward_layers(run, first, n, fill);
-      take(first, n, at(workspace.slab(0), value_at_.back()));
+      take(first, n, at({workspace.slab(0)}, value_at_.back()));
     }
     return;
   }
   pool.run(shards(), [&](int64_t shard, int worker) {
-    std::byte* slab = workspace.slab(options_.training ? shard : worker);
+    const Slab slab{workspace.slab(options_.training ? shard : worker), workspace.passing(worker)};
     const int64_t first = shard * shard_images_, n = shard_images(shard);
     fill(first, n, at(slab, value_at_.front()));
     forward_shard(first, n, slab, run.worker(worker));
@@ -138,7 +140,7 @@ void Plan<T>::backward_stages(const Run& run, Parameters<T>& gradient, Seed seed
   pack(run.parameters, run.workspace, run.pool);
   if (by_layer_) return backward_layers(run, gradient, seed, fill);
   run.pool.run(shards(), [&](int64_t shard, int worker) {
-    std::byte* slab = run.workspace.slab(shard);
+    const Slab slab{run.workspace.slab(shard), run.workspace.passing(worker)};
     const int64_t first = shard * shard_images_, n = shard_images(shard);
     fill(first, n, at(slab, value_at_.front()));
     forward_shard(first, n, slab, run.worker(worker));
@@ -185,7 +187,7 @@ void Plan<T>::gradient_from(const Parameters<T>& parameters, Fill<T> fill, Fill<
 template <class T>
 void Plan<T>::add_partials(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace) const {
   const Step& step = steps_[static_cast<size_t>(piece.step)];
-  const auto partial = [&](int64_t shard) { return at(workspace.slab(shard), step.partial) + piece.first; };
+  const auto partial = [&](int64_t shard) { return at({workspace.slab(shard)}, step.partial) + piece.first; };
   for (int64_t stride = 1; stride < shards(); stride *= 2) {
     for (int64_t shard = 0; shard + stride < shards(); shard += 2 * stride) {
       T* to = partial(shard);
@@ -219,7 +221,7 @@ void Plan<T>::walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& wo
     for (int64_t i = 0; i < size; ++i) to[i] += from[i];
   };
   for (int64_t shard = 0; shard < shards(); ++shard) {
-    std::byte* slab = workspace.slab(shard);
+    const Slab slab{workspace.slab(shard)};
     Call<T> c = sizes(step, shard_images(shard));
     c.x[0] = at(slab, value_at_[static_cast<size_t>(step.inputs[0])]);
     c.dy = at(slab, value_gradient_at_[static_cast<size_t>(step.output)]);
@@ -276,7 +278,7 @@ std::vector<T> Plan<T>::value_gradient(ValueId value, int64_t image, const Works
 }
 
 #define UNFOLD_INSTANTIATE(T)                                                                              \
-  template Call<T> Plan<T>::call(const Step&, int64_t, int64_t, std::byte*, const Worker&) const;          \
+  template Call<T> Plan<T>::call(const Step&, int64_t, int64_t, const Slab&, const Worker&) const;         \
   template void Plan<T>::pack(const Parameters<T>&, Workspace<T>&, ThreadPool&) const;                     \
   template void Plan<T>::forward(const Parameters<T>&, Fill<T>, Take<T>, Workspace<T>&, ThreadPool&, bool) \
       const;                                                                                               \

@@ -15,7 +15,7 @@ int64_t Plan<T>::tasks(const Step& step, int64_t n, const ThreadPool& pool) cons
 
 /// The call of one task.
 template <class T>
-Call<T> Plan<T>::part(const Step& step, int64_t n, int64_t index, int64_t tasks, std::byte* slab,
+Call<T> Plan<T>::part(const Step& step, int64_t n, int64_t index, int64_t tasks, const Slab& slab,
                       const Worker& worker) const {
   if (step.kernel->parts) {
     Call<T> c = call(step, 0, n, slab, worker);
@@ -35,7 +35,7 @@ Call<T> Plan<T>::part(const Step& step, int64_t n, int64_t index, int64_t tasks,
 
 template <class T>
 void Plan<T>::forward_layers(const Run& run, int64_t first, int64_t n, Fill<T> fill) const {
-  std::byte* const slab = run.workspace.slab(0);
+  const Slab slab{run.workspace.slab(0)};
   run.pool.run(n, [&](int64_t image, int) {
     fill(first + image, 1, at(slab, value_at_.front()) + image * shapes_.front().elements());
   });
@@ -52,7 +52,7 @@ void Plan<T>::forward_layers(const Run& run, int64_t first, int64_t n, Fill<T> f
 
 template <class T>
 void Plan<T>::backward_layers(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const {
-  std::byte* const slab = run.workspace.slab(0);
+  const Slab slab{run.workspace.slab(0)};
   forward_layers(run, 0, options_.batch, fill);
   const int64_t classes = shapes_.back().elements();
   const int64_t chunks = (options_.batch + kShardImages - 1) / kShardImages;
@@ -73,7 +73,7 @@ void Plan<T>::backward_layer(const Run& run, size_t index, Parameters<T>& gradie
   using Gradient = typename LoweredNode<T>::Gradient;
   const Step& step = steps_[index];
   const int64_t n = options_.batch;
-  std::byte* const slab = run.workspace.slab(0);
+  const Slab slab{run.workspace.slab(0)};
   if (step.kernel->prepare) {
     run.pool.run(n, [&](int64_t image, int worker) {
       const Worker w = run.worker(worker);

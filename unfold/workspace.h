@@ -16,12 +16,14 @@ struct ByteRange {
 /// Bytes a plan needs, known before it runs.
 struct MemoryLayout {
   int64_t slabs = 0;            ///< slabs: one a shard when training, one a worker otherwise (0 here)
-  int64_t slab_bytes = 0;       ///< all values, gradients and partials of one shard
+  int64_t slab_bytes = 0;       ///< values, gradients and partials of one shard
+  int64_t passing_bytes = 0;    ///< of one worker: what a shard needs no more once it is through
   int64_t scratch_bytes = 0;    ///< temporary memory of one worker
   int64_t packed_elements = 0;  ///< weights as the kernels want them, a multiple of 64
   /// Bytes with elements of `size` bytes.
   int64_t total(int threads, int64_t size) const {
-    return (slabs ? slabs : threads) * slab_bytes + threads * scratch_bytes + packed_elements * size;
+    return (slabs ? slabs : threads) * slab_bytes + threads * (passing_bytes + scratch_bytes) +
+           packed_elements * size;
   }
 };
 
@@ -56,10 +58,11 @@ class Workspace {
   const MemoryLayout& layout() const { return layout_; }
   std::byte* slab(int64_t index) { return memory_.data() + index * layout_.slab_bytes; }
   const std::byte* slab(int64_t index) const { return memory_.data() + index * layout_.slab_bytes; }
-  T* scratch(int worker) {
+  std::byte* passing(int worker) {
     const int64_t slabs = layout_.slabs ? layout_.slabs : threads_;
-    return reinterpret_cast<T*>(memory_.data() + slabs * layout_.slab_bytes + worker * layout_.scratch_bytes);
+    return slab(slabs) + worker * layout_.passing_bytes;
   }
+  T* scratch(int worker) { return reinterpret_cast<T*>(passing(threads_) + worker * layout_.scratch_bytes); }
   T* packed() { return scratch(threads_); }
 
   /// From now on runs of a plan with so many steps add up what each step takes (a few per cent slower).
