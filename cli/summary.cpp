@@ -60,7 +60,8 @@ int run_summary(const SummaryFlags& o, const Global& global) {
 void add_summary(CLI::App& app, Global& global) {
   auto o = std::make_shared<SummaryFlags>();
   CLI::App* c = app.add_subcommand("summary", "Layers, shapes and parameters of a network");
-  c->add_option("MODEL", o->model, "lenet5 (default), lenet5-article, alexnet, vgg16, a model file or a run folder");
+  c->add_option("MODEL", o->model,
+                "lenet5 (default), lenet5-article, alexnet, vgg16, a model file or a run folder");
   c->add_flag("--plan", o->plan, "Also how it will run: kernels, numerics, memory");
   c->add_flag("--training", o->training, "With --plan: of a training step");
   c->add_option("--batch-size,--batch", o->batch, "With --plan: images; default 1")

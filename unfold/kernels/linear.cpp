@@ -13,7 +13,6 @@ int64_t round_up(int64_t floats) {
 
 }  // namespace
 
-
 /// Rows a power of two of bytes apart share few places of a cache: copies get this much behind each row.
 constexpr int64_t kPad = 16;
 
