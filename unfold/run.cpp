@@ -113,10 +113,9 @@ void Plan<T>::pack(const Parameters<T>& parameters, Workspace<T>& workspace, Thr
              [&](int64_t index, int) { pack_part(static_cast<size_t>(index), 0, 1); });
     return;
   }
-  for (size_t pack = 0; pack < packs_.size(); ++pack) {
-    const int64_t parts = kPartsPerThread * pool.threads();
-    pool.run(parts, [&](int64_t index, int) { pack_part(pack, index, parts); });
-  }
+  pool.run(1, [&](int64_t, int) {
+    for (size_t pack = 0; pack < packs_.size(); ++pack) pack_part(pack, 0, 1);
+  });
 }
 
 template <class T>
