@@ -99,22 +99,15 @@ template <class T>
 void Plan<T>::pack(const Parameters<T>& parameters, Workspace<T>& workspace, ThreadPool& pool) const {
   check(parameters, workspace);
   if (packs_.empty()) return;
-  const auto pack_part = [&](size_t pack, int64_t part, int64_t parts) {
-    const Step& step = steps_[static_cast<size_t>(packs_[pack])];
+  const int64_t parts = by_layer_ ? kPartsPerThread * pool.threads() : 1;
+  pool.run(static_cast<int64_t>(packs_.size()) * parts, [&](int64_t index, int) {
+    const Step& step = steps_[static_cast<size_t>(packs_[static_cast<size_t>(index / parts)])];
     Call<T> c = sizes(step, 1);
-    c.part = part;
+    c.part = index % parts;
     c.parts = parts;
     c.w = parameters.slice(step.weight);
     c.packed = workspace.packed() + step.packed;
     step.kernel->pack(*step.op, c);
-  };
-  if (!by_layer_) {
-    pool.run(static_cast<int64_t>(packs_.size()),
-             [&](int64_t index, int) { pack_part(static_cast<size_t>(index), 0, 1); });
-    return;
-  }
-  pool.run(1, [&](int64_t, int) {
-    for (size_t pack = 0; pack < packs_.size(); ++pack) pack_part(pack, 0, 1);
   });
 }
 

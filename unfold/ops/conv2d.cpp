@@ -146,9 +146,11 @@ int64_t nhwc_part_scratch(const Op&, const Call<float>& c) {
 int64_t nhwc_packed(const Op&, const Call<float>& c) {
   return round_up(nhwc_weight_floats(c.window)) + (c.training ? nhwc_turned_weight_floats(c.window) : 0);
 }
+/// Two pieces, however many parts there are: the weights, and the weights turned.
 void nhwc_pack(const Op&, const Call<float>& c) {
-  nhwc_pack_weights(c.window, c.w, c.packed);
-  if (c.training) nhwc_pack_weights_turned(c.window, c.w, c.packed + round_up(nhwc_weight_floats(c.window)));
+  if (c.part == 0) nhwc_pack_weights(c.window, c.w, c.packed);
+  if (c.training && c.part == c.parts - 1)
+    nhwc_pack_weights_turned(c.window, c.w, c.packed + round_up(nhwc_weight_floats(c.window)));
 }
 
 // The same with Winograd's products.
