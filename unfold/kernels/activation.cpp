@@ -11,6 +11,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "unfold/kernels/each_vector-inl.h"
 #include "unfold/kernels/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -48,14 +49,10 @@ void ExpForward(int64_t n, const float* x, float* y) {
 }
 
 void ReluBackward(int64_t n, const float* y, const float* dy, float* dx) {
-  const auto masked = [=](auto d, int64_t i) {
+  EachVector(n, [=](auto d, int64_t i) {
     const auto on = hn::Gt(hn::LoadU(d, y + i), hn::Zero(d));
     hn::StoreU(hn::IfThenElseZero(on, hn::LoadU(d, dy + i)), d, dx + i);
-  };
-  const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) masked(D(), i);
-  for (; i < n; ++i) masked(hn::CappedTag<float, 1>(), i);
+  });
 }
 
 }  // namespace unfold::HWY_NAMESPACE

@@ -9,21 +9,12 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "unfold/kernels/each_vector-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace unfold::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-
-/// Calls body(tag, i) for vectors of all n elements, the last ones one by one.
-template <class F>
-HWY_INLINE void EachVector(int64_t n, F body) {
-  const hn::ScalableTag<float> wide;
-  const hn::CappedTag<float, 1> one;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(wide));
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) body(wide, i);
-  for (; i < n; ++i) body(one, i);
-}
 
 /// Taps [first, last) of a window along one axis that lie inside the image; tap t reads from + t*dilation.
 struct Inside {

@@ -9,25 +9,16 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "unfold/kernels/each_vector-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace unfold::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Calls body(tag, i) for vectors of all n elements, the last ones one by one.
-template <class F>
-HWY_INLINE void Ranges(int64_t n, F body) {
-  const hn::ScalableTag<float> wide;
-  const hn::CappedTag<float, 1> one;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(wide));
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) body(wide, i);
-  for (; i < n; ++i) body(one, i);
-}
-
 void Sgd(int64_t n, const SgdStep& step, const float* g, float* p, float* m) {
   const SgdStep s = step;
-  Ranges(n, [=](auto d, int64_t i) {
+  EachVector(n, [=](auto d, int64_t i) {
     const auto old = hn::LoadU(d, p + i);
     const auto gradient = hn::Add(hn::LoadU(d, g + i), hn::Mul(hn::Set(d, s.decay), old));
     const auto moment = hn::Add(hn::Mul(hn::Set(d, s.momentum), hn::LoadU(d, m + i)), gradient);
@@ -38,7 +29,7 @@ void Sgd(int64_t n, const SgdStep& step, const float* g, float* p, float* m) {
 
 void Adam(int64_t n, const AdamStep& step, const float* g, float* p, float* m, float* v) {
   const AdamStep s = step;
-  Ranges(n, [=](auto d, int64_t i) {
+  EachVector(n, [=](auto d, int64_t i) {
     const auto old = hn::LoadU(d, p + i);
     const auto gradient = hn::Add(hn::LoadU(d, g + i), hn::Mul(hn::Set(d, s.decay), old));
     auto first = hn::LoadU(d, m + i);
