@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numeric>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "unfold/ops/conv2d.h"
 #include "unfold/plan.h"
@@ -238,7 +240,7 @@ TEST_CASE("parts of packed weights: together the whole, and no two write the sam
     c.w = w.data();
     for (const Implementation<float>& kernel : conv2d.implementations(0.0f)) {
       if (!kernel.parts || (kernel.suits && !kernel.suits(conv2d, c))) continue;
-      CAPTURE(kernel.name);
+      CAPTURE(std::string(kernel.name));
       const int64_t floats = kernel.packed(conv2d, c);
       const auto packed = [&](int64_t part, int64_t parts, Buffer& to) {
         c.part = part;
