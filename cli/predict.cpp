@@ -48,7 +48,7 @@ int run_predict(const PredictFlags& o, const Global& global) {
   const auto [path, pictures] = model_and_pictures(o.words);
   const Model model = open_model(path, global);
   ThreadPool pool(1);  // one picture at a time: threads would only wait
-  Predictor predictor(model, engine, 1, pool);
+  Predictor predictor(model, engine, 1, pool, o.machine.resolved_numerics());
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
   for (const std::string& picture : pictures) {
     const DigitView view = see(model, picture);
@@ -98,6 +98,7 @@ void add_predict(CLI::App& app, Global& global) {
   c->add_option("--top", o->top, "How many answers, best first; default 3")->check(CLI::Range(1, 256));
   c->add_flag("--show", o->show, "Print what the network saw");
   o->machine.add_to(c);
+  o->machine.add_numerics_to(c);
   c->add_flag("--json", o->json, "JSON on stdout");
   c->footer(
       "Examples:\n  unfold predict my_digit.jpg --show\n  unfold predict runs/lenet5-1 a.png b.png --json\n\n"

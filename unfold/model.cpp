@@ -94,10 +94,10 @@ Model make_model(std::string_view name, uint64_t seed) {
   return model;
 }
 
-Predictor::Predictor(const Model& model, Engine engine, int64_t batch, ThreadPool& pool)
+Predictor::Predictor(const Model& model, Engine engine, int64_t batch, ThreadPool& pool, Numerics numerics)
     : model_(model),
       pool_(pool),
-      plan_(model.graph, {.batch = batch, .training = false, .engine = engine}),
+      plan_(model.graph, {.batch = batch, .training = false, .engine = engine, .numerics = numerics}),
       workspace_(plan_.memory(), pool.threads()),
       logits_(static_cast<size_t>(batch) * model.classes.size()) {
   plan_.pack(model.parameters, workspace_, pool);

@@ -41,7 +41,8 @@ Model make_model(std::string_view name, uint64_t seed);
 class Predictor {
  public:
   /// `batch` images at most a call. The model must outlive this and not change.
-  Predictor(const Model& model, Engine engine, int64_t batch, ThreadPool& pool);
+  Predictor(const Model& model, Engine engine, int64_t batch, ThreadPool& pool,
+            Numerics numerics = Numerics::fast);
 
   /// Logits (count, classes) of `count` <= batch treated-to-bytes images (count, C, H, W), e.g. dataset
   /// pixels. Images go through the model's preprocessing.

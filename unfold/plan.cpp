@@ -87,13 +87,13 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
         .wanted("one axis (classes)")
         .got(graph.shape(graph.output()).text());
   }
-  // Training sums over images, so its kernels must not depend on how many there are; inference promises the
-  // same bits from both layouts.
+  // Training sums over images, so its kernels must not depend on how many there are. In inference they may:
+  // both layouts give the same bits.
   const bool lanes = options.training || options.batch >= kLanesFrom;
   Lowered<T> lowered = lower<T>(graph, {.engine = options.engine,
                                         .lanes = lanes,
                                         .fuse = !options.keep && !std::getenv("UNFOLD_KERNEL"),
-                                        .exact = !options.training || options.numerics == Numerics::exact,
+                                        .exact = options.numerics == Numerics::exact,
                                         .input_gradient = options.input_gradient});
   by_layer_ = lowered.by_layer;
   if (by_layer_ && options.training) shard_images_ = options.batch;

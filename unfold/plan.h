@@ -35,8 +35,7 @@ struct PlanOptions {
   int64_t batch = 1;
   bool training = false;  ///< gradients and loss, or forward only
   Engine engine = Engine::fast;
-  Numerics numerics =
-      Numerics::fast;           ///< of training; inference is exact, so that every layout gives the same bits
+  Numerics numerics = Numerics::fast;
   bool input_gradient = false;  ///< also the gradient of the input (gradient checks, pictures)
   bool keep = false;            ///< training: every value and gradient stays readable after the run
   bool guards = false;          ///< for tests: memory between all tensors that nobody may touch

@@ -4,10 +4,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "tests/support/geometry.h"
 #include "tests/support/targets.h"
+#include "unfold/kernels/lanes.h"
 #include "unfold/kernels/reference/conv2d.h"
 #include "unfold/kernels/reference/linear.h"
 #include "unfold/kernels/reference/pool2d.h"
@@ -69,6 +71,59 @@ TEST_CASE("convolution of single images: 2,000 geometries, to the bit") {
       CHECK(mean.intact());
     }
     for (const auto& [kind, count] : kinds) CHECK_MESSAGE(count >= 50, kind);
+  });
+}
+
+TEST_CASE("Winograd of single images: the bits of the lanes, near the naive twin") {
+  test::on_every_target([](const std::string& target) {
+    CAPTURE(target);
+    Random random(13, "rows winograd");
+    double worst = 0;
+    for (int shapes = 0; shapes < 300;) {
+      std::map<std::string, int> kinds;
+      Conv2dShape s = test::random_geometry(random, kinds);
+      Window2d k = s.window;
+      k.groups = k.stride_w = k.dilation_w = 1;
+      k.kernel_w = random.below(2) ? 3 : 5;
+      const int64_t ic = 3 + random.below(10), oc = 8 + random.below(30);
+      if (s.iw + k.pad_left + k.pad_right < k.kernel_w) continue;
+      s = Conv2dShape::infer({1, ic, s.ih, s.iw}, oc, k, "test");
+      if (!lanes::winograd_suits(s)) continue;
+      ++shapes;
+      const auto draw = [&](int64_t n) {
+        std::vector<float> values(static_cast<size_t>(n));
+        for (float& v : values) v = static_cast<float>(random.normal());
+        return values;
+      };
+      const auto x = draw(s.x_image()), w = draw(s.oc * s.patch()), b = draw(s.oc);
+      const float* bias = shapes % 3 == 0 ? nullptr : b.data();
+      Floats y(s.y_image()), packed(rows::winograd_packed(s)), scratch(rows::winograd_scratch(s));
+      rows::winograd_pack(s, w.data(), packed.data());
+      rows::winograd_forward(s, x.data(), packed.data(), bias, y.data(), scratch.data());
+      CHECK((y.intact() && packed.intact() && scratch.intact()));
+
+      Floats in(s.x_image() * lanes::kLanes), out(s.y_image() * lanes::kLanes), same(s.y_image());
+      Floats lane_packed(lanes::winograd_packed(s)), lane_scratch(lanes::winograd_scratch(s));
+      lanes::from_rows(1, s.x_image(), x.data(), in.data());
+      lanes::winograd_pack(s, w.data(), lane_packed.data());
+      lanes::winograd_forward(s, in.data(), lane_packed.data(), bias, out.data(), lane_scratch.data());
+      lanes::to_rows(1, s.y_image(), out.data(), same.data());
+      CHECK(std::equal(same.data(), same.data() + s.y_image(), y.data()));
+
+      const auto wide = [](const std::vector<float>& v) { return std::vector<double>(v.begin(), v.end()); };
+      const auto dx = wide(x), dw = wide(w), db = wide(b);
+      std::vector<double> want(static_cast<size_t>(s.y_image()));
+      reference::conv2d_forward(s, dx.data(), dw.data(), bias ? db.data() : nullptr, want.data());
+      double difference = 0, size = 0;
+      for (size_t i = 0; i < want.size(); ++i) {
+        difference += std::pow(static_cast<double>(y.data()[i]) - want[i], 2);
+        size += want[i] * want[i];
+      }
+      const double error = std::sqrt(difference / size);
+      CHECK(error <= 3e-6);
+      if (!(error <= worst)) worst = error;
+    }
+    MESSAGE("worst relative L2 error " << worst);
   });
 }
 

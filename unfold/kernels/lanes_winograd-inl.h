@@ -1,5 +1,5 @@
-// The input's side of Winograd's convolution along x, compiled once for each target by the files that include
-// this behind <hwy/foreach_target.h>.
+// Winograd's convolution along x: to the points and back, compiled once for each target by the files that
+// include this behind <hwy/foreach_target.h>.
 #if defined(UNFOLD_KERNELS_LANES_WINOGRAD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UNFOLD_KERNELS_LANES_WINOGRAD_INL_H_
 #undef UNFOLD_KERNELS_LANES_WINOGRAD_INL_H_
@@ -13,14 +13,63 @@
 HWY_BEFORE_NAMESPACE();
 namespace unfold::lanes::HWY_NAMESPACE {
 
+/// to[i * point] <- the input v[0] .. v[2R-2] of one tile, as a polynomial, at point i.
+template <int kR, class Tag, class Vector = hn::Vec<Tag>>
+HWY_INLINE void AtPoints(Tag d, const Vector* v, float* to, int64_t point) {
+  static constexpr Points<kR> kPoints;
+  constexpr int kPairs = Points<kR>::kPairs;
+  Vector zero = hn::Mul(v[0], hn::Set(d, kPoints.zero_row[0]));
+#pragma GCC unroll 8
+  for (int k = 1; k < kR; ++k) zero = hn::MulAdd(v[2 * k], hn::Set(d, kPoints.zero_row[k]), zero);
+  hn::StoreU(zero, d, to);
+#pragma GCC unroll 8
+  for (int i = 0; i < kPairs; ++i) {
+    Vector even = hn::Mul(v[2], hn::Set(d, kPoints.even[i][0])),
+           odd = hn::Mul(v[1], hn::Set(d, kPoints.odd[i][0]));
+#pragma GCC unroll 8
+    for (int k = 1; k < kPairs; ++k) {
+      even = hn::MulAdd(v[2 * k + 2], hn::Set(d, kPoints.even[i][k]), even);
+      odd = hn::MulAdd(v[2 * k + 1], hn::Set(d, kPoints.odd[i][k]), odd);
+    }
+    hn::StoreU(hn::Add(even, odd), d, to + (2 * i + 1) * point);
+    hn::StoreU(hn::Sub(even, odd), d, to + (2 * i + 2) * point);
+  }
+}
+
+/// The first `count` of R outputs from the products at the points: y[k * unit] = bias + sum over points of
+/// power * product.
+template <int kR, class Tag, class Vector = hn::Vec<Tag>>
+HWY_INLINE void FromPoints(Tag d, const float* from, int64_t point, Vector bias, int64_t count, float* y,
+                           int64_t unit) {
+  static constexpr Points<kR> kPoints;
+  constexpr int kPairs = Points<kR>::kPairs;
+  Vector sum[kPairs], difference[kPairs];
+#pragma GCC unroll 8
+  for (int i = 0; i < kPairs; ++i) {
+    const Vector plus = hn::LoadU(d, from + (2 * i + 1) * point),
+                 minus = hn::LoadU(d, from + (2 * i + 2) * point);
+    sum[i] = hn::Add(plus, minus);
+    difference[i] = hn::Sub(plus, minus);
+  }
+#pragma GCC unroll 8
+  for (int k = 0; k < kR; ++k) {
+    if (k >= count) break;
+    Vector v = k == 0 ? hn::Add(bias, hn::LoadU(d, from)) : bias;
+#pragma GCC unroll 8
+    for (int i = 0; i < kPairs; ++i) {
+      v = hn::MulAdd(k % 2 == 0 ? sum[i] : difference[i], hn::Set(d, kPoints.power[i][k]), v);
+    }
+    hn::StoreU(v, d, y + k * unit);
+  }
+}
+
 /// values[point][row][tile] <- the input's polynomial at each point; rows and places outside the image are 0.
 /// `rows` counts all channels' rows; each channel has `height` of them behind `top` rows of zeros and
 /// `bottom` more.
 template <int kR>
 void Values(int64_t n, int64_t channels, int64_t top, int64_t height, int64_t bottom, int64_t width,
             int64_t pad, int64_t tiles, const float* x, float* values) {
-  static constexpr Points<kR> kPoints;
-  constexpr int kCount = Points<kR>::kCount, kPairs = Points<kR>::kPairs;
+  constexpr int kCount = Points<kR>::kCount;
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t parts = parts_of(n), all = top + height + bottom, point = point_of(channels * all * tiles);
@@ -42,22 +91,7 @@ void Values(int64_t n, int64_t channels, int64_t top, int64_t height, int64_t bo
             v[j] = whole || (start + j >= 0 && start + j < width) ? hn::LoadU(d, from + j * kLanes)
                                                                   : hn::Zero(d);
           }
-          V zero = hn::Mul(v[0], hn::Set(d, kPoints.zero_row[0]));
-#pragma GCC unroll 8
-          for (int k = 1; k < kR; ++k) zero = hn::MulAdd(v[2 * k], hn::Set(d, kPoints.zero_row[k]), zero);
-          hn::StoreU(zero, d, to + p * lanes);
-#pragma GCC unroll 8
-          for (int i = 0; i < kPairs; ++i) {
-            V even = hn::Mul(v[2], hn::Set(d, kPoints.even[i][0])),
-              odd = hn::Mul(v[1], hn::Set(d, kPoints.odd[i][0]));
-#pragma GCC unroll 8
-            for (int k = 1; k < kPairs; ++k) {
-              even = hn::MulAdd(v[2 * k + 2], hn::Set(d, kPoints.even[i][k]), even);
-              odd = hn::MulAdd(v[2 * k + 1], hn::Set(d, kPoints.odd[i][k]), odd);
-            }
-            hn::StoreU(hn::Add(even, odd), d, to + (2 * i + 1) * point + p * lanes);
-            hn::StoreU(hn::Sub(even, odd), d, to + (2 * i + 2) * point + p * lanes);
-          }
+          AtPoints<kR>(d, v, to + p * lanes, point);
         }
       }
     }

@@ -40,8 +40,6 @@ namespace unfold::lanes::HWY_NAMESPACE {
 /// A row of outputs from its products: y[k] = bias + sum over points of power * product.
 template <int kR>
 void OutputRow(const WinogradSweep& s, int64_t oh, int64_t tiles) {
-  static constexpr Points<kR> kPoints;
-  constexpr int kPairs = Points<kR>::kPairs;
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t parts = parts_of(s.n), point = point_of(s.out * tiles);
@@ -51,24 +49,8 @@ void OutputRow(const WinogradSweep& s, int64_t oh, int64_t tiles) {
       const int64_t count = std::min<int64_t>(kR, s.out_w - t * kR);
       for (int64_t p = 0; p < parts; ++p) {
         const float* from = s.products + (o * tiles + t) * kLanes + p * lanes;
-        V sum[kPairs], difference[kPairs];
-        for (int i = 0; i < kPairs; ++i) {
-          const V plus = hn::LoadU(d, from + (2 * i + 1) * point),
-                  minus = hn::LoadU(d, from + (2 * i + 2) * point);
-          sum[i] = hn::Add(plus, minus);
-          difference[i] = hn::Sub(plus, minus);
-        }
-        float* y = s.y + ((o * s.out_h + oh) * s.out_w + t * kR) * kLanes + p * lanes;
-#pragma GCC unroll 8
-        for (int k = 0; k < kR; ++k) {
-          if (k >= count) break;
-          V v = k == 0 ? hn::Add(bias, hn::LoadU(d, from)) : bias;
-#pragma GCC unroll 8
-          for (int i = 0; i < kPairs; ++i) {
-            v = hn::MulAdd(k % 2 == 0 ? sum[i] : difference[i], hn::Set(d, kPoints.power[i][k]), v);
-          }
-          hn::StoreU(v, d, y + k * kLanes);
-        }
+        FromPoints<kR>(d, from, point, bias, count,
+                       s.y + ((o * s.out_h + oh) * s.out_w + t * kR) * kLanes + p * lanes, kLanes);
       }
     }
   }
@@ -141,22 +123,14 @@ namespace {
 /// reads a weight.
 template <int kR, class Read>
 void pack(int64_t out, int64_t in, int64_t kernel_h, Read w, float* to) {
-  static constexpr Points<kR> kPoints;
   const int64_t blocks = (out + kMaxTile - 1) / kMaxTile, point = out * in * kernel_h;
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t o = out * block / blocks, q = out * (block + 1) / blocks - o;
     for (int64_t i = 0; i < in; ++i) {
       for (int64_t kh = 0; kh < kernel_h; ++kh) {
         for (int64_t j = 0; j < q; ++j) {
-          float* at = to + (o * in + i * q) * kernel_h + kh * q + j;
-          at[0] = kPoints.kernel_zero * w(o + j, i, kh, 0);
-          for (int p = 0; p < Points<kR>::kPairs; ++p) {
-            float even = 0, odd = 0;
-            for (int kw = 0; kw < kR; kw += 2) even += kPoints.kernel[p][kw] * w(o + j, i, kh, kw);
-            for (int kw = 1; kw < kR; kw += 2) odd += kPoints.kernel[p][kw] * w(o + j, i, kh, kw);
-            at[(2 * p + 1) * point] = even + odd;
-            at[(2 * p + 2) * point] = even - odd;
-          }
+          kernel_at_points<kR>([&](int64_t kw) { return w(o + j, i, kh, kw); },
+                               to + (o * in + i * q) * kernel_h + kh * q + j, point);
         }
       }
     }

@@ -68,6 +68,20 @@ struct Points {
   }
 };
 
+/// to[i * stride] <- the kernel's row w(0) .. w(R-1), as a polynomial, at point i.
+template <int kR, class Read>
+void kernel_at_points(Read w, float* to, int64_t stride) {
+  static constexpr Points<kR> kPoints;
+  to[0] = kPoints.kernel_zero * w(0);
+  for (int p = 0; p < Points<kR>::kPairs; ++p) {
+    float even = 0, odd = 0;
+    for (int k = 0; k < kR; k += 2) even += kPoints.kernel[p][k] * w(k);
+    for (int k = 1; k < kR; k += 2) odd += kPoints.kernel[p][k] * w(k);
+    to[(2 * p + 1) * stride] = even + odd;
+    to[(2 * p + 2) * stride] = even - odd;
+  }
+}
+
 /// Floats from one point's vectors to the next one's: an odd number of cache lines, since at a multiple of 4
 /// KiB all points would fall into the same few lines of the first-level cache.
 inline int64_t point_of(int64_t vectors) {

@@ -11,11 +11,12 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "unfold/kernels/rows-inl.h"
+
 #ifndef UNFOLD_KERNELS_ROWS_SHARED  // this file is compiled once for every target
 #define UNFOLD_KERNELS_ROWS_SHARED
 namespace unfold::rows {
 
-constexpr int64_t kPanel = 8;      // output channels side by side: one vector of AVX2
 constexpr int64_t kDotPanels = 8;  // of a linear layer's outputs that one walk over x serves
 
 /// Calls block(first output, panels) for blocks of panels of nearly one size, in order.
@@ -33,75 +34,6 @@ void EachBlock(int64_t out, Block block) {
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::rows::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::CappedTag<float, kPanel>;
-using V = hn::Vec<D>;
-
-/// Vectors of a panel, and how many accumulators stay in registers.
-constexpr int kVectors = static_cast<int>(kPanel / hn::MaxLanes(D()));
-#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSE2
-constexpr int kSums = 12 / kVectors > 0 ? 12 / kVectors : 1;
-#elif HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
-constexpr int kSums = 24 / kVectors;
-#else
-constexpr int kSums = 12;
-#endif
-
-/// Some pixels in a row of the output x some panels of channels.
-struct Tile {
-  const float* x;  // of the first pixel's first tap
-  int64_t pixel;   // from one pixel to the next
-  const float* packed;
-  int64_t panel;  // from one panel's weights to the next
-  const float* b;
-  const int64_t* taps;  // where each tap reads, from a pixel's first
-  int64_t k;
-  float* sums;  // [pixel][panel][8]
-};
-
-template <int kPixels, int kPanels>
-void conv_tile(const Tile& t) {
-  const D d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  constexpr int kWide = kPanels * kVectors;
-  V sum[kPixels][kWide];
-#pragma GCC unroll 24
-  for (int v = 0; v < kWide; ++v) {
-    const V start = hn::Load(d, t.b + v * lanes);
-#pragma GCC unroll 24
-    for (int p = 0; p < kPixels; ++p) sum[p][v] = start;
-  }
-  const float* packed = t.packed;
-  for (int64_t k = 0; k < t.k; ++k, packed += kPanel) {
-    const float* x = t.x + t.taps[k];
-    V w[kWide];
-#pragma GCC unroll 24
-    for (int v = 0; v < kWide; ++v)
-      w[v] = hn::Load(d, packed + v / kVectors * t.panel + v % kVectors * lanes);
-#pragma GCC unroll 24
-    for (int p = 0; p < kPixels; ++p) {
-      const V xp = hn::Set(d, x[p * t.pixel]);
-#pragma GCC unroll 24
-      for (int v = 0; v < kWide; ++v) sum[p][v] = hn::MulAdd(xp, w[v], sum[p][v]);
-    }
-  }
-#pragma GCC unroll 24
-  for (int p = 0; p < kPixels; ++p) {
-#pragma GCC unroll 24
-    for (int v = 0; v < kWide; ++v) hn::Store(sum[p][v], d, t.sums + (p * kWide + v) * lanes);
-  }
-}
-
-using TileFunction = void (*)(const Tile&);
-template <int kPanels, size_t... kIndex>
-constexpr std::array<TileFunction, sizeof...(kIndex)> tiles(std::index_sequence<kIndex...>) {
-  return {&conv_tile<static_cast<int>(kIndex) + 1, kPanels>...};
-}
-constexpr int kMost1 = kSums, kMost2 = kSums / 2 > 0 ? kSums / 2 : 1;
-constexpr auto kTiles1 = tiles<1>(std::make_index_sequence<kMost1>());
-constexpr auto kTiles2 = tiles<2>(std::make_index_sequence<kMost2>());
 
 /// The image with its padding, or x itself where there is none.
 const float* padded(const Conv2dShape& s, const float* x, float* to) {
@@ -246,6 +178,37 @@ void Linear(int64_t in, int64_t out, const float* x, const float* packed, const 
   });
 }
 
+/// A row of windows of 2 x 2 side by side, vectors of D; the last one lies over its neighbour.
+template <class Tag>
+HWY_INLINE void halve_row(Tag d, int64_t ow, const float* upper, const float* lower, float* y) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t at = 0; at < ow; at += lanes) {
+    const int64_t first = std::min(at, ow - lanes);
+    hn::Vec<Tag> a, b, c, e;
+    hn::LoadInterleaved2(d, upper + 2 * first, a, b);
+    hn::LoadInterleaved2(d, lower + 2 * first, c, e);
+    const auto sum = hn::Add(hn::Add(hn::Add(hn::Add(hn::Zero(d), a), b), c), e);
+    hn::StoreU(hn::Mul(sum, hn::Set(d, 0.25f)), d, y + first);
+  }
+}
+
+void Halve(const Conv2dShape& s, const float* x, float* y) {
+  const D d;
+  const hn::CappedTag<float, kPanel / 2> half;
+  const hn::CappedTag<float, 1> one;
+  for (int64_t row = 0; row < s.ic * s.oh; ++row, y += s.ow) {
+    const float* upper = x + (row / s.oh * s.ih + row % s.oh * 2) * s.iw;
+    const float* lower = upper + s.iw;
+    if (s.ow >= static_cast<int64_t>(hn::Lanes(d))) {
+      halve_row(d, s.ow, upper, lower, y);
+    } else if (s.ow >= static_cast<int64_t>(hn::Lanes(half))) {
+      halve_row(half, s.ow, upper, lower, y);
+    } else {
+      halve_row(one, s.ow, upper, lower, y);
+    }
+  }
+}
+
 }  // namespace unfold::rows::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -254,6 +217,7 @@ namespace unfold::rows {
 
 HWY_EXPORT(Conv);
 HWY_EXPORT(Linear);
+HWY_EXPORT(Halve);
 
 int64_t conv2d_packed(const Conv2dShape& s) {
   return s.window.groups * ((s.group_oc() + kPanel - 1) / kPanel) * kPanel * s.patch();
@@ -296,23 +260,9 @@ void linear_forward(int64_t in, int64_t out, const float* x, const float* packed
   HWY_DYNAMIC_DISPATCH(Linear)(in, out, x, packed, b, y);
 }
 
-namespace {
-
-/// Windows of 2 x 2 side by side.
-void halve(const Conv2dShape& s, const float* x, float* y) {
-  for (int64_t row = 0; row < s.ic * s.oh; ++row) {
-    const float* upper = x + (row / s.oh * s.ih + row % s.oh * 2) * s.iw;
-    const float* lower = upper + s.iw;
-    for (int64_t ow = 0; ow < s.ow; ++ow, upper += 2, lower += 2)
-      *y++ = (((0.0f + upper[0]) + upper[1]) + lower[0] + lower[1]) * 0.25f;
-  }
-}
-
-}  // namespace
-
 void avg_pool2d_forward(const Conv2dShape& s, const float* x, float* y) {
   const Window2d& k = s.window;
-  if (k == Window2d::square(2, 2)) return halve(s, x, y);
+  if (k == Window2d::square(2, 2)) return HWY_DYNAMIC_DISPATCH(Halve)(s, x, y);
   const auto divisor = static_cast<float>(k.taps());
   for (int64_t c = 0; c < s.ic; ++c, x += s.ih * s.iw) {
     for (int64_t oh = 0; oh < s.oh; ++oh, y += s.ow) {

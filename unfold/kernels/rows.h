@@ -10,6 +10,8 @@
 
 namespace unfold::rows {
 
+inline constexpr int64_t kPanel = 8;  ///< output channels whose weights lie side by side: one vector of AVX2
+
 // One image a call; shape.n is not looked at. packed and scratch are 64-byte aligned; scratch is overwritten.
 
 int64_t conv2d_packed(const Conv2dShape& s);  ///< floats of packed weights
@@ -19,6 +21,17 @@ int64_t conv2d_scratch(const Conv2dShape& s);
 /// Overwrites y (OC,OH,OW) with the convolution of x (IC,IH,IW); b (OC) or null.
 void conv2d_forward(const Conv2dShape& s, const float* x, const float* packed, const float* b, float* y,
                     float* scratch);
+
+// The same by Winograd's short convolutions along x, for shapes that lanes::winograd_suits(): the bits of
+// lanes::winograd_forward(), relative L2 error about 1e-6.
+
+int64_t winograd_packed(const Conv2dShape& s);  ///< floats of packed weights
+/// Overwrites packed from w (OC,IC,KH,KW).
+void winograd_pack(const Conv2dShape& s, const float* w, float* packed);
+int64_t winograd_scratch(const Conv2dShape& s);
+/// Overwrites y (OC,OH,OW) with the convolution of x (IC,IH,IW); b (OC) or null.
+void winograd_forward(const Conv2dShape& s, const float* x, const float* packed, const float* b, float* y,
+                      float* scratch);
 
 int64_t linear_packed(int64_t in, int64_t out);
 /// Overwrites packed from w (OUT,IN).

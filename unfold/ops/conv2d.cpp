@@ -60,6 +60,20 @@ void rows_pack(const Op&, const Call<float>& c) {
   rows::conv2d_pack(c.window, c.w, c.packed);
 }
 
+void rows_winograd_forward(const Op&, const Call<float>& c) {
+  for (int64_t i = 0; i < c.n; ++i)
+    rows::winograd_forward(c.window, c.x[0] + i * c.in, c.packed, c.b, c.y + i * c.out, c.scratch);
+}
+int64_t rows_winograd_scratch(const Op&, const Call<float>& c) {
+  return std::max(rows::winograd_scratch(c.window), conv2d_scratch(c.window));
+}
+int64_t rows_winograd_packed(const Op&, const Call<float>& c) {
+  return rows::winograd_packed(c.window);
+}
+void rows_winograd_pack(const Op&, const Call<float>& c) {
+  rows::winograd_pack(c.window, c.w, c.packed);
+}
+
 void lanes_forward(const Op&, const Call<float>& c) {
   lanes::conv2d_forward(c.window, c.x[0], c.w, c.b, c.y, c.scratch);
 }
@@ -184,17 +198,20 @@ bool nhwc_winograd_op_suits(const Op&, const Call<float>& c) {
 }
 int64_t nhwc_winograd_part_scratch(const Op&, const Call<float>& c) {
   const Conv2dShape& s = c.window;
+  if (!c.training) return nhwc_winograd_forward_scratch(s);
   return std::max({nhwc_winograd_forward_scratch(s), nhwc_winograd_backward_data_scratch(s),
                    nhwc_winograd_backward_weights_scratch(s)});
 }
 int64_t nhwc_winograd_packed(const Op&, const Call<float>& c) {
-  return round_up(nhwc_winograd_weight_floats(c.window)) + nhwc_winograd_turned_weight_floats(c.window);
+  return round_up(nhwc_winograd_weight_floats(c.window)) +
+         (c.training ? nhwc_winograd_turned_weight_floats(c.window) : 0);
 }
 void nhwc_winograd_pack(const Op&, const Call<float>& c) {
   const Conv2dShape& s = c.window;
   const auto cut = [&](int64_t tiles, int64_t part) { return tiles * part / c.parts; };
   const int64_t out = nhwc_output_tiles(s), in = nhwc_input_tiles(s);
   nhwc_winograd_pack_weights(s, cut(out, c.part), cut(out, c.part + 1), c.w, c.packed);
+  if (!c.training) return;
   nhwc_winograd_pack_weights_turned(s, cut(in, c.part), cut(in, c.part + 1), c.w,
                                     c.packed + round_up(nhwc_winograd_weight_floats(s)));
 }
@@ -269,6 +286,17 @@ constexpr Implementation<float> kFloat[] = {
      .backward_weights = lanes_backward_weights,
      .scratch = lanes_scratch,
      .layout = Layout::chwn16},
+    {.name = "conv2d/rows-winograd",
+     .engine = Engine::fast,
+     .numerics = "winograd F(kw,kw) along x, dw=rows<=1024px",
+     .forward = rows_winograd_forward,
+     .backward_data = im2col_backward_data,
+     .backward_weights = im2col_backward_weights,
+     .scratch = rows_winograd_scratch,
+     .exact = false,
+     .suits = winograd_suits,
+     .packed = rows_winograd_packed,
+     .pack = rows_winograd_pack},
     {.name = "conv2d/rows",
      .engine = Engine::fast,
      .numerics = "chain(ic,kh,kw) dw=rows<=1024px",
