@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t kPartialElements = 1 << 14;  // weights up to this size get a partial gradient per shard
 constexpr int64_t kPieceElements = 1 << 13;    // a piece of the gradient stays in the first-level cache
 constexpr int64_t kGuardBytes = 64;            // a cache line
+constexpr int64_t kPieceRows = 120, kPieceColumns = 64;  // of a gradient computed from all shards at once
 constexpr int64_t kLanesFrom = 4;  // images from which a block of lanes is faster than one image at a time
 
 int64_t round_up(int64_t bytes) {
@@ -258,6 +259,14 @@ void Plan<T>::cut_gradient() {
     if (step.partial >= 0) {
       for (int64_t first = 0; first < rows * row + biases; first += kPieceElements) {
         pieces_.push_back({index, 0, 0, first, std::min(kPieceElements, rows * row + biases - first)});
+      }
+      continue;
+    }
+    if (step.kernel->shards) {
+      for (int64_t r = 0; r < rows; r += kPieceRows) {
+        for (int64_t c = 0; c < row; c += kPieceColumns) {
+          pieces_.push_back({index, r, std::min(rows, r + kPieceRows), c, std::min(kPieceColumns, row - c)});
+        }
       }
       continue;
     }

@@ -2,11 +2,9 @@
 //
 // A step of training is three stages, each a grid of tasks and a barrier:
 //   1. one task per shard of images: fill the input, all steps forward, the loss, all steps backward,
-//   depth-first while
-//      the shard sits in the cache; small weight gradients go into the shard's own partial;
-//   2. one task per piece of the gradient: the partials of the shards are added in a balanced tree, or, for
-//   large
-//      weights, the piece's owner walks the shards itself;
+//   depth-first while the shard sits in the cache; small weight gradients go into the shard's own partial;
+//   2. one task per piece of the gradient: the partials of the shards are added in a balanced tree, or the
+//   piece's owner computes it from all shards, by one call or, walking them, by one call each;
 //   3. the optimizer (train/optimizer.h).
 // A shard is a fixed range of images and the tree is a fixed tree, so the number of threads cannot change a
 // bit.
@@ -123,8 +121,8 @@ class Plan {
   /// One task of the second stage.
   struct Piece {
     int step = 0;
-    int64_t row0 = 0, row1 = 0;    // rows of the weight, for an owner that walks
-    int64_t first = 0, count = 0;  // elements of the partial, for a tree over the shards
+    int64_t row0 = 0, row1 = 0;    // rows of the weight, for an owner
+    int64_t first = 0, count = 0;  // elements of the partial, for a tree over the shards; an owner's columns
   };
 
   /// Calls body(start, bytes) for all memory between tensors.
@@ -179,6 +177,7 @@ class Plan {
   void backward_layers(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const;
   void backward_layer(const Run& run, size_t index, Parameters<T>& gradient) const;
   void walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace, int worker) const;
+  void sum_shards(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace, int worker) const;
   void add_partials(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace) const;
   void check(const Parameters<T>& parameters, const Workspace<T>& workspace) const;
   int64_t shard_images(int64_t shard) const {

@@ -153,6 +153,8 @@ void Plan<T>::backward_stages(const Run& run, Parameters<T>& gradient, Seed seed
     const Timed timed(times ? &times[piece.step].backward_weights : nullptr);
     if (steps_[static_cast<size_t>(piece.step)].partial >= 0) {
       add_partials(piece, gradient, run.workspace);
+    } else if (steps_[static_cast<size_t>(piece.step)].kernel->shards) {
+      sum_shards(piece, gradient, run.workspace, worker);
     } else {
       walk(piece, gradient, run.workspace, worker);
     }
@@ -201,6 +203,26 @@ void Plan<T>::add_partials(const Piece& piece, Parameters<T>& gradient, Workspac
     const int64_t e = piece.first + i;
     (e < weights ? gradient.slice(step.weight)[e] : gradient.slice(step.bias)[e - weights]) = sum[i];
   }
+}
+
+/// A piece by a kernel that takes all shards at once.
+template <class T>
+void Plan<T>::sum_shards(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace,
+                         int worker) const {
+  const Step& step = steps_[static_cast<size_t>(piece.step)];
+  const Slab slab{workspace.slab(0)};
+  Call<T> c = sizes(step, options_.batch);
+  c.shard = memory_.slab_bytes / static_cast<int64_t>(sizeof(T));
+  c.x[0] = at(slab, value_at_[static_cast<size_t>(step.inputs[0])]);
+  c.dy = at(slab, value_gradient_at_[static_cast<size_t>(step.output)]);
+  c.row0 = piece.row0;
+  c.row1 = piece.row1;
+  c.col0 = piece.first;
+  c.col1 = piece.first + piece.count;
+  c.dw = gradient.slice(step.weight);
+  if (step.bias >= 0 && piece.first == 0) c.db = gradient.slice(step.bias);
+  c.scratch = workspace.scratch(worker);
+  step.kernel->backward_weights(*step.op, c);
 }
 
 template <class T>

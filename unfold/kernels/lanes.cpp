@@ -1,9 +1,8 @@
-// The lane layout: in and out of it, elementwise functions and linear layers on it.
+// The lane layout: in and out of it, and elementwise functions on it.
 #include "unfold/kernels/lanes.h"
 
 #include <algorithm>
 
-#include "unfold/kernels/gemm.h"
 #include "unfold/kernels/simd.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -100,73 +99,6 @@ void from_rows(int64_t n, int64_t elements, const float* rows, float* lanes) {
 }
 void to_rows(int64_t n, int64_t elements, const float* lanes, float* rows) {
   HWY_DYNAMIC_DISPATCH(ToRows)(n, elements, lanes, rows);
-}
-
-namespace {
-
-/// Lanes that a product computes: half a block where that holds the images. No target's choice, so all agree.
-int64_t width(int64_t n) {
-  return n <= kLanes / 2 ? kLanes / 2 : kLanes;
-}
-
-}  // namespace
-
-int64_t linear_scratch(int64_t in, int64_t out) {
-  return gemm_scratch(std::max({in, out, kLanes}));
-}
-
-void linear_forward(int64_t n, int64_t in, int64_t out, const float* x, const float* w, const float* b,
-                    float* y, float* scratch) {
-  gemm({.m = out,
-        .n = width(n),
-        .k = in,
-        .a = w,
-        .a_row = in,
-        .a_col = 1,
-        .b = x,
-        .b_row = kLanes,
-        .c = y,
-        .c_row = kLanes,
-        .start = GemmStart::bias,
-        .bias = b},
-       scratch);
-}
-
-void linear_backward_data(int64_t n, int64_t in, int64_t out, const float* w, const float* dy, float* dx,
-                          float* scratch) {
-  gemm({.m = in,
-        .n = width(n),
-        .k = out,
-        .a = w,
-        .a_row = 1,
-        .a_col = in,
-        .b = dy,
-        .b_row = kLanes,
-        .c = dx,
-        .c_row = kLanes},
-       scratch);
-}
-
-void linear_backward_weights(int64_t n, int64_t in, int64_t o0, int64_t o1, const float* x_rows,
-                             const float* dy, float* dw, float* db, float* scratch) {
-  gemm({.m = o1 - o0,
-        .n = in,
-        .k = n,
-        .a = dy + o0 * kLanes,
-        .a_row = kLanes,
-        .a_col = 1,
-        .b = x_rows,
-        .b_row = in,
-        .c = dw,
-        .c_row = in,
-        .start = GemmStart::add},
-       scratch);
-  if (!db) return;
-  for (int64_t o = o0; o < o1; ++o) {
-    float sum = 0;
-    for (int64_t i = 0; i < n; ++i) sum += dy[o * kLanes + i];
-    db[o - o0] += sum;
-  }
 }
 
 void tanh_forward(int64_t n, int64_t elements, const float* x, float scale, float* y) {

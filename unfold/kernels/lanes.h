@@ -81,10 +81,13 @@ void linear_forward(int64_t n, int64_t in, int64_t out, const float* x, const fl
 /// dx[i] = sum over o in rising order of w[o][i] * dy[o], one chain. Overwrites dx.
 void linear_backward_data(int64_t n, int64_t in, int64_t out, const float* w, const float* dy, float* dx,
                           float* scratch);
-/// Rows o0 .. o1-1: dw (o1-o0, IN) += sum over images in order of dy[o][n] * x_rows[n], one chain of at most
-/// 16; db likewise. x_rows (n, IN), the block's input in rows.
-void linear_backward_weights(int64_t n, int64_t in, int64_t o0, int64_t o1, const float* x_rows,
-                             const float* dy, float* dw, float* db, float* scratch);
+/// Rows o0 .. o1-1 and columns i0 .. i1-1 of dw (OUT, IN), from n images in blocks that lie `block` floats
+/// apart: sums over images in order of dy[o][n] * x[i][n], a chain for each 128 of them, added one after the
+/// other. Rows o0 .. o1-1 of db, which may be null: a chain over the blocks in each lane, added by the tree
+/// of sum(). Overwrites them; any cut into rows and columns gives the same bits.
+void linear_backward_weights(int64_t n, int64_t block, int64_t in, int64_t o0, int64_t o1, int64_t i0,
+                             int64_t i1, const float* x, const float* dy, float* dw, float* db,
+                             float* scratch);
 int64_t linear_scratch(int64_t in, int64_t out);
 
 // Pooling of one block, as the reference kernels.

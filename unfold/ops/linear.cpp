@@ -62,36 +62,31 @@ void part_backward_weights(const Op&, const Call<float>& c) {
                           c.db ? c.db + row0 : nullptr, c.scratch);
 }
 
-// In lanes a weight row times the block is a product as it stands. The weights' gradient sums over images,
-// which must lie in rows for it: forward leaves them there.
+// In lanes a weight row times the block is a product as it stands.
 void lanes_forward(const Op&, const Call<float>& c) {
   lanes::linear_forward(c.n, c.in, c.out, c.x[0], c.w, c.b, c.y, c.scratch);
-  if (c.training) lanes::to_rows(c.n, c.in, c.x[0], static_cast<float*>(c.saved));
 }
 void lanes_backward_data(const Op&, const Call<float>& c) {
   lanes::linear_backward_data(c.n, c.in, c.out, c.w, c.dy, c.dx, c.scratch);
 }
 void lanes_backward_weights(const Op&, const Call<float>& c) {
-  lanes::linear_backward_weights(c.n, c.in, c.row0, c.row1, static_cast<const float*>(c.saved), c.dy, c.dw,
-                                 c.db, c.scratch);
+  lanes::linear_backward_weights(c.n, c.shard, c.in, c.row0, c.row1, c.col0, c.col1, c.x[0], c.dy, c.dw, c.db,
+                                 c.scratch);
 }
 int64_t lanes_scratch(const Op&, const Call<float>& c) {
   return lanes::linear_scratch(c.in, c.out);
-}
-int64_t lanes_saved(const Op&, const Call<float>& c) {
-  return c.training ? c.n * c.in * static_cast<int64_t>(sizeof(float)) : 0;
 }
 
 constexpr Implementation<float> kFloat[] = {
     {.name = "linear/lanes",
      .engine = Engine::fast,
-     .numerics = "chain(in)",
+     .numerics = "chain(in) dw=n<=128 db=lanes16",
      .forward = lanes_forward,
      .backward_data = lanes_backward_data,
      .backward_weights = lanes_backward_weights,
      .scratch = lanes_scratch,
-     .saved = lanes_saved,
-     .layout = Layout::chwn16},
+     .layout = Layout::chwn16,
+     .shards = true},
     {.name = "linear/parts",
      .engine = Engine::fast,
      .numerics = "chain(in)",

@@ -67,6 +67,8 @@ struct Call {
   T* dw = nullptr;  ///< gradients of rows row0 .. row1-1 of them, accumulated
   T* db = nullptr;
   int64_t row0 = 0, row1 = 0;
+  int64_t col0 = 0, col1 = 0;    ///< columns of dw, for kernels that take all shards at once
+  int64_t shard = 0;             ///< for these: elements from a shard's tensors to those of the next
   int64_t part = 0, parts = 1;   ///< which part of the output, for kernels that cut themselves
   bool training = false;         ///< whether a backward pass will follow
   const Draws* draws = nullptr;  ///< what random numbers are keyed by
@@ -97,6 +99,11 @@ struct Implementation {
   /// write their part only, and dw and db are the whole arrays, of which the part's rows are overwritten.
   /// Only in plans that go layer by layer.
   bool parts = false;
+  /// Whether backward_weights takes all shards at once: n images, their shards Call::shard apart, and writes
+  /// rows row0 .. row1-1 and columns col0 .. col1-1 of dw, rows of db. These are the whole arrays,
+  /// overwritten, and no cut changes a bit. Only in plans that go shard by shard, for operators that split
+  /// rows.
+  bool shards = false;
   /// Turns dy, given as dx, into what the backward kernels want, in place; called on single images.
   void (*prepare)(const Op&, const Call<T>&) = nullptr;
   int64_t (*packed)(const Op&, const Call<T>&) = nullptr;  ///< elements of packed weights
