@@ -31,7 +31,7 @@ void to_rows(int64_t n, int64_t elements, const float* lanes, float* rows);
 void conv2d_forward(const Conv2dShape& shape, const float* x, const float* w, const float* b, float* y,
                     float* scratch);
 /// Rows oh0 .. oh1-1 of it, into y (OC, oh1-oh0, OW, 16). Called from row 0 to the last with the same
-/// scratch: the first call packs the weights there.
+/// scratch: the first call leaves packed weights and tables there.
 void conv2d_forward_rows(const Conv2dShape& shape, int64_t oh0, int64_t oh1, const float* x, const float* w,
                          const float* b, float* y, float* scratch);
 /// dx[ic] = sum over (oc, kh, kw) in rising order of w * dy, one chain, over the taps that reach the pixel.

@@ -230,9 +230,9 @@ void conv2d_forward_rows(const Conv2dShape& s, int64_t oh0, int64_t oh1, const f
   const Window2d& k = s.window;
   auto* rows = reinterpret_cast<Reach*>(scratch);
   auto* cols = reinterpret_cast<Reach*>(scratch + table_floats(s.oh));
-  for (int64_t o = 0; o < s.oh; ++o)
+  for (int64_t o = 0; oh0 == 0 && o < s.oh; ++o)
     rows[o] = forward_reach(o, k.kernel_h, k.stride_h, k.pad_top, k.dilation_h, s.ih);
-  for (int64_t o = 0; o < s.ow; ++o)
+  for (int64_t o = 0; oh0 == 0 && o < s.ow; ++o)
     cols[o] = forward_reach(o, k.kernel_w, k.stride_w, k.pad_left, k.dilation_w, s.iw);
   const Sweep sweep{.n = s.n,
                     .groups = k.groups,
