@@ -24,7 +24,8 @@ int run_eval(const EvalFlags& o, const Global& global) {
   }
   const DatasetPair pair = load_data(data, global);
   ThreadPool pool(o.machine.resolved_threads());
-  const Evaluation e = evaluate(model, pair.test, 0, pair.test.size(), engine, pool);
+  const Evaluation e =
+      evaluate(model, pair.test, 0, pair.test.size(), engine, pool, o.machine.resolved_numerics());
   if (o.json) {
     nlohmann::ordered_json json = {{"model", file.string()},
                                    {"data", pair.test.name},
@@ -60,6 +61,7 @@ void add_eval(CLI::App& app, Global& global) {
   c->add_option("MODEL", o->model, "Model file or run folder; default: the newest run");
   c->add_option("--data", o->data, "Data set; default: what the model was trained on");
   o->machine.add_to(c);
+  o->machine.add_numerics_to(c);
   c->add_flag("--json", o->json, "JSON on stdout; accuracy is in 0..1");
   c->footer(
       "Examples:\n  unfold eval\n  unfold eval runs/lenet5-1 --json\n  unfold eval model.safetensors --data "

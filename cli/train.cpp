@@ -309,7 +309,8 @@ class TrainingRun {
   int report() {
     progress_.erase();
     const Model best = load_model(folder_->best()).model;
-    const Evaluation e = evaluate(best, data_.test, 0, data_.test.size(), trainer_->recipe().engine, *pool_);
+    const Evaluation e = evaluate(best, data_.test, 0, data_.test.size(), trainer_->recipe().engine, *pool_,
+                                  trainer_->recipe().numerics);
     write_file(folder_->path() / "confusion_matrix.csv", confusion_csv(e.confusion, best.classes));
     write_file(folder_->path() / "report.html",
                report_html(training_report(folder_->path().filename().string(), *trainer_, state_, data_.test,

@@ -67,7 +67,7 @@ void require_fits(const Model& model, const Dataset& data) {
 }
 
 Evaluation evaluate(const Model& model, const Dataset& data, int64_t first, int64_t count, Engine engine,
-                    ThreadPool& pool) {
+                    ThreadPool& pool, Numerics numerics) {
   require_fits(model, data);
   const auto start = Clock::now();
   constexpr int64_t kBatch = 512;
@@ -76,7 +76,7 @@ Evaluation evaluate(const Model& model, const Dataset& data, int64_t first, int6
   Evaluation e;
   e.confusion = ConfusionMatrix(classes);
   if (count <= 0) return e;
-  Predictor predictor(model, engine, std::min(kBatch, count), pool);
+  Predictor predictor(model, engine, std::min(kBatch, count), pool, numerics);
   for (int64_t at = first; at < first + count; at += kBatch) {
     const int64_t n = std::min(kBatch, first + count - at);
     const auto images =
@@ -254,7 +254,8 @@ EpochRow Trainer::finish_epoch() {
   row.lr =
       recipe_.schedule.at((position_.epoch + 1) * steps_per_epoch() - 1, recipe_.epochs * steps_per_epoch());
   if (val_images() > 0) {
-    const Evaluation e = evaluate(model_, data_, train_images_, val_images(), recipe_.engine, pool_);
+    const Evaluation e =
+        evaluate(model_, data_, train_images_, val_images(), recipe_.engine, pool_, recipe_.numerics);
     row.val_loss = e.loss;
     row.val_acc = e.accuracy;
     row.val_seconds = e.seconds;

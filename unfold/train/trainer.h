@@ -50,7 +50,7 @@ struct Evaluation {
 
 /// Forward over images first .. first+count-1 of a data set.
 Evaluation evaluate(const Model& model, const Dataset& data, int64_t first, int64_t count, Engine engine,
-                    ThreadPool& pool);
+                    ThreadPool& pool, Numerics numerics = Numerics::fast);
 
 /// Throws data unless the data set's images and labels are what the model takes.
 void require_fits(const Model& model, const Dataset& data);
