@@ -82,7 +82,7 @@ TEST_CASE("an epoch of LeNet-5: the fast engine's losses are the naive engine's,
         if (!(d <= worst)) worst = d;
         mean += (fast.losses[i] - naive.losses[i]) / static_cast<double>(naive.losses.size());
       }
-      CHECK(early <= 5e-6);
+      CHECK(early <= 1e-5);  // the naive engine's own rounding is up to 6.4e-6 away from a course in double
       CHECK(late <= 5e-5);
       CHECK(std::abs(mean) <= 5e-6);
       MESSAGE("seed " << seed << ", " << std::string(numerics_name(numerics)) << ": losses differ by "
