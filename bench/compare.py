@@ -22,6 +22,7 @@ import rows_steps
 
 ROWS = {
     "lenet5-train": rows_steps.lenet5_train,
+    "cpp-peers": rows_steps.cpp_peers,
     "lenet5-infer": rows_steps.lenet5_infer,
     "threads": rows_steps.threads,
     "engines": rows_steps.engines,
@@ -111,6 +112,8 @@ def main():
     parser.add_argument("--program", required=True, type=pathlib.Path, help="build/unfold")
     parser.add_argument("--data", type=pathlib.Path, help="the four IDX files of MNIST; for process and recipe")
     parser.add_argument("--layers-program", type=pathlib.Path, help="build/bench/bench_layers; for layers")
+    parser.add_argument("--peer-programs", type=pathlib.Path,
+                        help="folder of bench_dlib and the like; for cpp-peers. Default: bench beside the program")
     parser.add_argument("--old-python", default="/usr/bin/python3", help="one with an older PyTorch, raced as well")
     parser.add_argument("--rows", default=",".join(ROWS), help="which, with commas: " + ", ".join(ROWS))
     parser.add_argument("--rounds", type=int, default=5)
@@ -122,6 +125,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, help="Markdown; and JSON beside it. Default: standard output")
     options = parser.parse_args()
     options.program = options.program.resolve()
+    options.peer_programs = (options.peer_programs or options.program.parent / "bench").resolve()
     rows = options.rows.split(",")
     unknown = [r for r in rows if r not in ROWS]
     if unknown:

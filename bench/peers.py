@@ -40,10 +40,12 @@ def environment(extra=None):
 
 
 class Peer:
-    """A script that answers a line of JSON with one; started when it is first asked."""
+    """A script of Python, or a program, that answers a line of JSON with one; started when it is first asked."""
 
     def __init__(self, script, *arguments, python=None, extra=None):
-        self.command = [python or sys.executable, str(HERE / script), *arguments]
+        script = HERE / script  # of an absolute path nothing but that path
+        interpreter = [python or sys.executable] if script.suffix == ".py" else []
+        self.command = [*interpreter, str(script), *arguments]
         self.extra = extra
         self.process = None
 
@@ -58,7 +60,7 @@ class Peer:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise RuntimeError(f"{self.command[1]} ended")
+            raise RuntimeError(f"{' '.join(self.command)} ended")
         answer = json.loads(line)
         if "error" in answer:
             raise RuntimeError(answer["error"])
@@ -102,7 +104,7 @@ class Contender:
         try:
             times = self.turn()
         except RuntimeError as error:
-            self.error = str(error).splitlines()[0][:300]
+            self.error = str(error).strip().splitlines()[0][:300]
             return
         self.fastest.append(min(times))
         self.medians.append(statistics.median(times))
@@ -141,10 +143,12 @@ class Pool:
     def __init__(self):
         self.peers = {}
 
-    def get(self, script, *arguments, python=None, allocator="malloc"):
-        key = (script, arguments, python, allocator)
+    def get(self, script, *arguments, python=None, allocator="malloc", **variables):
+        """variables: further ones of its environment."""
+        key = (script, arguments, python, allocator, *variables.items())
         if key not in self.peers:
-            self.peers[key] = Peer(script, *arguments, python=python, extra=allocators()[allocator])
+            extra = {**allocators()[allocator], **variables}
+            self.peers[key] = Peer(script, *arguments, python=python, extra=extra)
         return self.peers[key]
 
     def close(self):

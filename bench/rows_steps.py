@@ -2,6 +2,8 @@
 
 import json
 
+import dump
+import numpy as np
 import peers
 
 TOLERANCE = 1e-4
@@ -25,7 +27,7 @@ def ours(options, model, batch, *more, threads=(1, 2), seconds=None, name="unfol
             for t in threads]
 
 
-def dump(options, model, batch, *more):
+def dumped(options, model, batch, *more):
     """A step of ours in a file: what both sides are compared by."""
     path = options.work / f"{model}.safetensors"
     peers.run([options.program, "bench", model, "--batch", batch, "--repeats", 1, "--seconds", 0, "--dump", path, *more])
@@ -101,7 +103,7 @@ def contest(options, say, groups, own):
 
 def lenet5_train(options, pool, say, work):
     model, works = "lenet5-article", []
-    path = dump(options, model, 100)
+    path = dumped(options, model, 100)
     peer = pool.get("torch_steps.py", "--threads", "2")
     results = [peer.ask(do="check", net=model, dump=str(path), layout=layout) for layout in ("nchw", "nhwc")]
     text = checked(results)
@@ -118,7 +120,7 @@ def lenet5_train(options, pool, say, work):
 
 def lenet5_infer(options, pool, say, work):
     model, works = "lenet5-article", []
-    path = dump(options, model, 100, "--inference")
+    path = dumped(options, model, 100, "--inference")
     text = checked([pool.get("torch_steps.py", "--threads", "2").ask(do="check", net=model, dump=str(path))])
     difference = pool.get("onnx_steps.py").ask(do="check", dump=str(path))["logits"]
     if not difference <= TOLERANCE:
@@ -141,11 +143,74 @@ def lenet5_infer(options, pool, say, work):
     return works
 
 
+# Libraries of C++ and the programs that step them (bench/CMakeLists.txt): settings of threads, by the environment.
+CPP_PEERS = {
+    "dlib": {"bench_dlib": {f"{t} thread{'s' * (t > 1)}": {"OPENBLAS_NUM_THREADS": str(t)} for t in (1, 2)}},
+    "tiny-dnn": {"bench_tiny_dnn_openmp": {f"OpenMP {t} thread{'s' * (t > 1)}": {"OMP_NUM_THREADS": str(t)} for t in (1, 2)},
+                 "bench_tiny_dnn_async": {"async": {}}},
+}
+
+
+def cpp_check(options, peer, path):
+    """Differences of the peer's loss and gradients from ours.
+
+    The peers have plain tanh: its scale goes into the weights behind it, and back out of their gradients.
+    """
+    tensors = dump.read(path)
+    parameters = dump.parameters(tensors)
+    first = next(iter(parameters))
+    scales = [1.7159 if name.endswith(".weight") and name != first else 1.0 for name in parameters]
+    given, result = options.work / "given", options.work / "result"
+    np.concatenate([np.float32(v).ravel() for v in (
+        tensors["input"], tensors["labels"], *(p * s for p, s in zip(parameters.values(), scales)))]).tofile(given)
+    peer.ask(do="check", given=str(given), result=str(result))
+    values = np.fromfile(result, np.float32)
+    found = {"loss": dump.difference(values[0], tensors["loss"]), "gradient": 0.0}
+    at = 1
+    for (name, parameter), scale in zip(parameters.items(), scales):
+        theirs = scale * values[at:at + parameter.size].reshape(parameter.shape)
+        found["gradient"] = max(found["gradient"], dump.difference(theirs, tensors[f"gradient.{name}"]))
+        at += parameter.size
+    return found
+
+
+def cpp_peers(options, pool, say, work):
+    """The training step against each C++ library whose program was built, a line each."""
+    works, batch = [], 100
+    path = dumped(options, "lenet5-article", batch)
+    for library, programs in CPP_PEERS.items():
+        contenders, texts = [], []
+        for program, settings in programs.items():
+            place = options.peer_programs / program
+            if not place.is_file():
+                works.append(f"cpp-peers: no {place}, so {library} is not measured by it")
+                continue
+            found = cpp_check(options, pool.get(str(place)), path)
+            for what, difference in found.items():
+                if not difference <= TOLERANCE:
+                    raise RuntimeError(f"{program} computes something else: {what} differs by {difference:.1e}")
+            texts.append(f"{program}'s {', '.join(f'{w} {d:.1e}' for w, d in found.items())}")
+            for allocator in peers.allocators():
+                for setting, variables in settings.items():
+                    peer = pool.get(str(place), allocator=allocator, **variables)
+                    request = dict(do="time", batch=batch, seconds=options.seconds)
+                    contenders.append(peers.Contender(f"{library} {setting}, {allocator}",
+                                                      lambda p=peer, r=request: p.ask(**r)["times"]))
+        if not contenders:
+            continue
+        text = ("Compared first, from the same weights, with ours (largest difference relative to the largest value of "
+                f"any tensor): {'; '.join(texts)}.")
+        raced, screened = contest(options, say, [(contenders, options.finalists)],
+                                  ours(options, "lenet5-article", batch, "--images", 50000))
+        works.append(work(f"LeNet-5 training step, batch {batch}, against {library}", raced, screened, text))
+    return works
+
+
 def wide_train(options, pool, say, work):
     works = []
     for model, batch, least in (("alexnet", 32, 1.5), ("vgg16", 8, 2)):
         say(f" {model}")
-        path = dump(options, model, 2, "--optimizer", "sgd")
+        path = dumped(options, model, 2, "--optimizer", "sgd")
         result = pool.get("torch_steps.py", "--threads", "2").ask(do="check", net=model, dump=str(path))
         path.unlink()
         text = checked([result])
