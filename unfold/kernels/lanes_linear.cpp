@@ -37,8 +37,8 @@ namespace unfold::lanes::HWY_NAMESPACE {
 /// kQ rows of dy by kU vectors of `turned` (n, kFeatures): one chain over n images, which overwrites `to` or
 /// is added to it.
 template <int kQ, int kU>
-void Chain(int64_t n, const float* dy, int64_t block, const float* turned, bool add, float* to,
-           int64_t to_row) {
+void ImageChain(int64_t n, const float* dy, int64_t block, const float* turned, bool add, float* to,
+                int64_t to_row) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   V sum[kQ][kU];
@@ -70,10 +70,11 @@ void Chain(int64_t n, const float* dy, int64_t block, const float* turned, bool 
   }
 }
 
-using ChainFunction = void (*)(int64_t, const float*, int64_t, const float*, bool, float*, int64_t);
+using ImageChainFunction = void (*)(int64_t, const float*, int64_t, const float*, bool, float*, int64_t);
 template <int kU>
-constexpr std::array<ChainFunction, kMaxTile> kChains = {Chain<1, kU>, Chain<2, kU>, Chain<3, kU>,
-                                                         Chain<4, kU>, Chain<5, kU>, Chain<6, kU>};
+constexpr std::array<ImageChainFunction, kMaxTile> kImageChains = {ImageChain<1, kU>, ImageChain<2, kU>,
+                                                                   ImageChain<3, kU>, ImageChain<4, kU>,
+                                                                   ImageChain<5, kU>, ImageChain<6, kU>};
 
 /// Columns i .. i+count-1, at most kFeatures, of n images: the chains of one turn.
 void Turn(const LinearWeights& a, int64_t first, int64_t n, int64_t i, int64_t count) {
@@ -91,7 +92,8 @@ void Turn(const LinearWeights& a, int64_t first, int64_t n, int64_t i, int64_t c
     float* dw = a.dw + o * a.in + i;
     for (int64_t c = 0; c < count;) {
       const int64_t vectors = count - c <= lanes ? 1 : 2, width = std::min(vectors * lanes, count - c);
-      const ChainFunction chain = (vectors == 1 ? kChains<1> : kChains<2>)[static_cast<size_t>(q - 1)];
+      const ImageChainFunction chain =
+          (vectors == 1 ? kImageChains<1> : kImageChains<2>)[static_cast<size_t>(q - 1)];
       if (width == vectors * lanes) {
         chain(n, dy + o * kLanes, a.block, a.turned + c, first > 0, dw + c, a.in);
       } else {
