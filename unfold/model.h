@@ -40,7 +40,8 @@ Model make_model(std::string_view name, uint64_t seed);
 /// threads: each makes its own, over one const model.
 class Predictor {
  public:
-  /// `batch` images at most a call. The model must outlive this and not change.
+  /// `batch` images at most a call; `numerics`: whether Winograd's kernels may be used. The model must
+  /// outlive this and not change.
   Predictor(const Model& model, Engine engine, int64_t batch, ThreadPool& pool,
             Numerics numerics = Numerics::fast);
 

@@ -13,6 +13,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::HWY_NAMESPACE {
+namespace {  // other files have functions of their own by these names
 
 namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
@@ -158,6 +159,7 @@ const char* Target() {
   return hwy::TargetName(HWY_TARGET);
 }
 
+}  // namespace
 }  // namespace unfold::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -13,6 +13,7 @@
 // Compiled for each target: both ways are bound by stores, and a wider register stores more at once.
 HWY_BEFORE_NAMESPACE();
 namespace unfold::HWY_NAMESPACE {
+namespace {  // other files have functions of their own by these names
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -144,6 +145,7 @@ void Col2imDouble(const Conv2dShape& s, const double* columns, int64_t ld, doubl
   Col2im(s, columns, ld, image);
 }
 
+}  // namespace
 }  // namespace unfold::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

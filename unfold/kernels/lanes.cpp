@@ -15,6 +15,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::lanes::HWY_NAMESPACE {
+namespace {  // other files have functions of their own by these names
 
 /// Calls body(offset) for every vector of `elements` elements that holds images below n.
 template <class F>
@@ -81,6 +82,7 @@ void ReluBackward(int64_t n, int64_t elements, const float* y, const float* dy, 
   });
 }
 
+}  // namespace
 }  // namespace unfold::lanes::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -55,6 +55,7 @@ inline bool has_padding(const Conv2dShape& s) {
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::lanes::HWY_NAMESPACE {
+namespace {  // other files have functions of their own by these names
 
 /// to[tap][q] <- the weights of output channels o .. o+q-1 of group g.
 void pack(const Sweep& s, int64_t g, int64_t o, int64_t q, float* to) {
@@ -194,6 +195,7 @@ const char* Target() {
   return hwy::TargetName(HWY_TARGET);
 }
 
+}  // namespace
 }  // namespace unfold::lanes::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

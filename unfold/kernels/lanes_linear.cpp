@@ -33,6 +33,7 @@ struct LinearWeights {
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::lanes::HWY_NAMESPACE {
+namespace {  // other files have functions of their own by these names
 
 /// kQ rows of dy by kU vectors of `turned` (n, kFeatures): one chain over n images, which overwrites `to` or
 /// is added to it.
@@ -137,6 +138,7 @@ void BiasSums(int64_t n, int64_t block, int64_t o0, int64_t o1, const float* dy,
   }
 }
 
+}  // namespace
 }  // namespace unfold::lanes::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

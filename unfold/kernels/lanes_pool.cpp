@@ -14,6 +14,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::lanes::HWY_NAMESPACE {
+namespace {  // other files have functions of their own by these names
 
 /// The taps of a pooling window that lie inside the image, along one axis: k0 <= k < k1, the first at `at`.
 struct Inside {
@@ -278,6 +279,7 @@ void ReluMaxPoolBackward(const Conv2dShape& s, int64_t oh0, int64_t oh1, const f
   });
 }
 
+}  // namespace
 }  // namespace unfold::lanes::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -36,6 +36,7 @@ struct WinogradSweep {
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::lanes::HWY_NAMESPACE {
+namespace {  // other files have functions of their own by these names
 
 /// A row of outputs from its products: y[k] = bias + sum over points of power * product.
 template <int kR>
@@ -108,6 +109,7 @@ void Sweep3(const WinogradSweep& s) {
 void Sweep5(const WinogradSweep& s) {
   Sweep<5>(s);
 }
+}  // namespace
 }  // namespace unfold::lanes::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -44,6 +44,7 @@ inline int64_t chain_rows(const Conv2dShape& s) {
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::lanes::HWY_NAMESPACE {
+namespace {  // other files have functions of their own by these names
 
 /// What the two ways begin with: the values of x, and where each (ic, kh) begins in them.
 template <int kR>
@@ -301,6 +302,7 @@ void ChannelLanes5(const WinogradWeights& a) {
   ChannelLanes<5>(a);
 }
 
+}  // namespace
 }  // namespace unfold::lanes::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -34,6 +34,7 @@ void EachBlock(int64_t out, Block block) {
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::rows::HWY_NAMESPACE {
+namespace {  // other files have functions of their own by these names
 
 /// The image with its padding, or x itself where there is none.
 const float* padded(const Conv2dShape& s, const float* x, float* to) {
@@ -209,6 +210,7 @@ void Halve(const Conv2dShape& s, const float* x, float* y) {
   }
 }
 
+}  // namespace
 }  // namespace unfold::rows::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

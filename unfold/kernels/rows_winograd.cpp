@@ -53,6 +53,7 @@ struct WinogradParts {
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::rows::HWY_NAMESPACE {
+namespace {  // other files have functions of their own by these names
 
 /// values <- all rows of the image, with zeros around it, at the points.
 template <int kR>
@@ -132,6 +133,7 @@ void Winograd(const Conv2dShape& s, const float* x, const float* packed, const f
   (s.window.kernel_w == 3 ? WinogradForward<3> : WinogradForward<5>)(s, x, packed, b, y, scratch);
 }
 
+}  // namespace
 }  // namespace unfold::rows::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -206,9 +206,11 @@ int64_t conv_pool_scratch(const Op& op, const Call<float>& c) {
                                : band_floats(pooling, pooling.oh) + lanes::conv2d_scratch(c.window);
   return std::max(forward, backward);
 }
-/// Few channels: bands are worth it where a whole image passes the cache but a band's sums do not.
+/// Few channels: bands are worth it where a whole image passes the cache but a band's sums do not. Not what
+/// Winograd's kernels take: they sum in another order, and a single image, which goes through them, is to
+/// have the same bits.
 bool conv_pool_suits(const Op&, const Call<float>& c) {
-  return c.window.oc * c.window.patch() <= (1 << 11);
+  return c.window.oc * c.window.patch() <= (1 << 11) && !lanes::winograd_suits(c.window);
 }
 bool conv_pool_winograd_suits(const Op& op, const Call<float>& c) {
   return c.window.oc < 8 && conv_pool_suits(op, c) && lanes::winograd_weights_suit(c.window);

@@ -93,7 +93,7 @@ struct Implementation {
   int64_t (*saved)(const Op&,
                    const Call<T>&) = nullptr;  ///< bytes a call with these sizes keeps for backward
   Layout layout = Layout::nchw;
-  bool exact = true;  ///< every sum one plain chain; others only with Numerics::fast, and only in training
+  bool exact = true;  ///< every sum one plain chain; others only with Numerics::fast
   bool (*suits)(const Op&, const Call<T>&) = nullptr;  ///< which sizes it can take; null: all
   /// Whether a call computes part `part` of `parts` of its output, wherever the cuts lie: then all functions
   /// write their part only, and dw and db are the whole arrays, of which the part's rows are overwritten.

@@ -48,7 +48,8 @@ struct Evaluation {
   double seconds = 0;
 };
 
-/// Forward over images first .. first+count-1 of a data set.
+/// Forward over images first .. first+count-1 of a data set, with Winograd's kernels where `numerics` lets
+/// them.
 Evaluation evaluate(const Model& model, const Dataset& data, int64_t first, int64_t count, Engine engine,
                     ThreadPool& pool, Numerics numerics = Numerics::fast);
 
