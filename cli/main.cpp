@@ -20,9 +20,10 @@ namespace unfold::cli {
 
 // The commands, in the order of --help. Each is one file, cli/NAME.cpp.
 AddCommand add_train, add_eval, add_predict, add_summary, add_im2col, add_gradcheck, add_data, add_doctor,
-    add_bench;
+    add_bench, add_explain;
 constexpr AddCommand* kCommands[] = {
-    add_train, add_eval, add_predict, add_summary, add_im2col, add_gradcheck, add_data, add_doctor, add_bench,
+    add_train,     add_eval, add_predict, add_summary, add_im2col,
+    add_gradcheck, add_data, add_doctor,  add_bench,   add_explain,
 };
 
 namespace {
@@ -33,6 +34,7 @@ constexpr struct {
 } kNextSteps[] = {
     {"train", "", "learn to read digits: LeNet-5 on MNIST"},
     {"predict", " my_digit.png", "ask the newest model about a picture"},
+    {"explain", " my_digit.png", "see how it came to its answer, number by number"},
     {"eval", "", "accuracy of the newest model, digit by digit"},
     {"im2col", " --shape 1x3x4x4 --kernel 2", "see convolution become a matrix product"},
     {"summary", "", "layers, shapes and parameters of a network"},

@@ -4,9 +4,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/pictures.h"
 #include "cli/run.h"
-#include "unfold/data/digit.h"
-#include "unfold/data/image_file.h"
 
 namespace unfold::cli {
 namespace {
@@ -18,34 +17,9 @@ struct PredictFlags {
   MachineOptions machine;
 };
 
-/// A picture as the network will see it. The model says how pictures are treated.
-DigitView see(const Model& model, const std::string& path) {
-  const Image image = read_image(path);
-  if (!model.preprocessing.digit || model.preprocessing.image_h != DigitView::kSide ||
-      model.preprocessing.image_w != DigitView::kSide) {
-    throw Error(ErrorKind::model, "the model does not say how pictures become its input")
-        .where(model.name)
-        .wanted("a model for 28x28 digits");
-  }
-  return see_digit(image);
-}
-
-/// The first word is the model if it is a model file or a run's folder; the others are pictures.
-std::pair<std::string, std::vector<std::string>> model_and_pictures(const std::vector<std::string>& words) {
-  const std::filesystem::path first = words.front();
-  std::error_code code;
-  const bool model = first.extension() == ".safetensors" || std::filesystem::is_directory(first, code);
-  if (!model) return {"", words};
-  if (words.size() < 2) {
-    throw Error(ErrorKind::usage, "no picture to look at")
-        .hint("unfold predict " + words.front() + " my_digit.png");
-  }
-  return {words.front(), {words.begin() + 1, words.end()}};
-}
-
 int run_predict(const PredictFlags& o, const Global& global) {
   const Engine engine = o.machine.resolved_engine();
-  const auto [path, pictures] = model_and_pictures(o.words);
+  const auto [path, pictures] = model_and_pictures(o.words, "predict");
   const Model model = open_model(path, global);
   ThreadPool pool(1);  // one picture at a time: threads would only wait
   Predictor predictor(model, engine, 1, pool, o.machine.resolved_numerics());

@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 
 set(unfold_components core)
 if(UNFOLD_BUILD_FORMATS)
-  list(APPEND unfold_components formats)
+  list(APPEND unfold_components formats explain)
 endif()
 if(UNFOLD_BUILD_IMAGES)
   list(APPEND unfold_components images)

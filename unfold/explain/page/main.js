@@ -1,0 +1,37 @@
+// The page: who was looked at, the list of scenes, and the scene that is open.
+import { h, put } from "./dom.js";
+import { probabilities, readTrace } from "./trace.js";
+import { unfoldScene } from "./scene_unfold.js";
+import { multiplyScene } from "./scene_multiply.js";
+
+const kScenes = [unfoldScene, multiplyScene];
+
+/// What the network says of each image.
+function answers(trace) {
+  return h("ul", { class: "answers" }, ...trace.images.map((image, i) => {
+    const p = probabilities(trace, i), best = p.indexOf(Math.max(...p));
+    return h("li", {}, image.picture ? h("img", { src: image.picture, alt: "" }) : null,
+      h("span", {}, h("bdi", {}, image.name), h("br"), h("b", {}, h("bdi", {}, trace.classes[best])), ` ${(100 * p[best]).toFixed(1)} %`,
+        image.class !== best ? [", backward for ", h("bdi", {}, trace.classes[image.class])] : null));
+  }));
+}
+
+function open(trace, id) {
+  const scene = kScenes.find((one) => one.id === id) ?? kScenes[0], root = document.getElementById("scene");
+  for (const button of document.querySelectorAll("#scenes button")) {
+    button.dataset.scene === scene.id ? button.setAttribute("aria-current", "page") : button.removeAttribute("aria-current");
+  }
+  put(root);
+  scene.build(root, trace);
+}
+
+function start() {
+  const trace = readTrace(document.getElementById("data").textContent);
+  document.getElementById("head").append(answers(trace));
+  document.getElementById("scenes").append(...kScenes.map((scene) => h("button", { type: "button", "data-scene": scene.id,
+    onclick: () => { location.hash = scene.id; } }, scene.title)));
+  addEventListener("hashchange", () => { open(trace, location.hash.slice(1)); document.getElementById("scene").focus(); });
+  open(trace, location.hash.slice(1));
+}
+
+start();

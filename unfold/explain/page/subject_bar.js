@@ -1,0 +1,29 @@
+// Where a reader chooses what a scene is about.
+import { choice, h, slider } from "./dom.js";
+import { realSubject, smallSubject, subjectChoices } from "./subject.js";
+
+// The choice stays from scene to scene.
+const chosen = { key: "small", image: 0, settings: { size: 6, channels: 1, kernel: 3, stride: 1, padding: 0, dilation: 1 } };
+
+/// {element, start()}: change(subject) is called by start() and at every change.
+export function subjectBar(trace, change) {
+  const extra = h("span", { class: "bar" }), note = h("span", { class: "soft", role: "status" });
+  const tell = () => {
+    const subject = chosen.key === "small" ? smallSubject(chosen.settings) : realSubject(trace, Number(chosen.key), chosen.image);
+    note.textContent = subject ? "" : "The window is larger than the padded image.";
+    if (subject) change(subject);
+  };
+  function extras() {
+    if (chosen.key !== "small") {
+      const images = trace.images.map((image, i) => [i, image.name]);
+      extra.replaceChildren(...(images.length > 1 ? [choice("image ", images, chosen.image, (i) => { chosen.image = Number(i); tell(); })] : []));
+      return;
+    }
+    const one = (name, low, high) => slider(name, low, high, chosen.settings[name], (v) => { chosen.settings[name] = v; tell(); });
+    extra.replaceChildren(one("size", 3, 8), one("channels", 1, 3), one("kernel", 1, 4), one("stride", 1, 3), one("padding", 0, 2), one("dilation", 1, 2));
+  }
+  const element = h("div", { class: "bar" },
+    choice("Show ", subjectChoices(trace), chosen.key, (key) => { chosen.key = key; extras(); tell(); }), extra, note);
+  extras();
+  return { element, start: tell };
+}
