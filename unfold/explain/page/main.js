@@ -23,6 +23,9 @@ function open(trace, id) {
   }
   put(root);
   scene.build(root, trace);
+  const colour = (style, text) => h("span", {}, h("i", { style: `background: ${style}` }), text);
+  root.append(h("p", { class: "legend" }, colour("rgb(var(--high))", "above 0"), colour("rgb(var(--zero))", "0"), colour("rgb(var(--low))", "below 0"),
+    colour("var(--hatch)", "padding, or not yet"), colour("var(--mark)", "what you point at"), colour("var(--mark2)", "what belongs to it")));
 }
 
 function start() {

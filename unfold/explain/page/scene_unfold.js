@@ -80,6 +80,10 @@ function unfoldBody(s) {
   ignore = true;
   steps.go(0);
   ignore = false;
+  let strongest = 0; // the matrix of a large layer is wider than the page: begin where there is something to see
+  for (let c = 0; c < s.cols; ++c) if (Math.abs(s.y[c]) > Math.abs(s.y[strongest])) strongest = c;
+  requestAnimationFrame(() => columns.reveal(0, strongest));
+  filled = s.cols;
   put(words, "Play, or point at a cell.");
   return [
     h("div", { class: "bar" }, steps.element, s.OC > 1 ? choice("output channel ", Array.from({ length: s.OC }, (_, k) => [k, k]), 0, (k) => { oc = Number(k); outputs(); }) : null),

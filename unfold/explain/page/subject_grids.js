@@ -7,7 +7,7 @@ export function imageGrid(s, ch, options = {}) {
   const right = Math.max(0, (s.OW - 1) * s.SW + s.DW * (s.KW - 1) + 1 - s.PL - s.W);
   const values = options.values ?? s.x;
   const back = (f) => f && ((r, c) => (r == null ? f(null) : f(r - s.PT, c - s.PL)));
-  const grid = matrix({ rows: s.H + s.PT + below, cols: s.W + s.PL + right, cell: s.real ? Math.max(4, Math.min(22, Math.floor(300 / s.W))) : 34,
+  const grid = matrix({ rows: s.H + s.PT + below, cols: s.W + s.PL + right, cell: s.real ? Math.max(4, Math.min(22, Math.floor((s.C > 1 ? 150 : 300) / s.W))) : 34,
     ...options, onPoint: back(options.onPoint), onPick: back(options.onPick ?? options.onPoint),
     value: (r, c) => (r < s.PT || c < s.PL || r >= s.PT + s.H || c >= s.PL + s.W ? null : values[(ch * s.H + r - s.PT) * s.W + c - s.PL]),
     title: options.title ?? (s.C > 1 ? `image, channel ${ch}` : "image") });
@@ -16,8 +16,8 @@ export function imageGrid(s, ch, options = {}) {
 
 /// The patch matrix (rows x cols) or something of its shape.
 export const columnsGrid = (s, options) => matrix({ rows: s.rows, cols: s.cols, cell: columnCell(s), bands: [s.KH * s.KW, s.OW], ...options });
-/// Cells of the patch matrix: wide ones while a whole small example fits.
-export const columnCell = (s) => (s.real ? Math.max(4, Math.min(12, Math.floor(360 / s.rows))) : Math.max(14, Math.min(34, Math.floor(820 / s.cols))));
+/// Cells of the patch matrix: large ones while a whole small example fits.
+export const columnCell = (s) => (s.real ? Math.max(3, Math.min(12, Math.floor(1180 / s.cols), Math.floor(480 / s.rows))) : Math.max(14, Math.min(34, Math.floor(820 / s.cols))));
 
 /// One output channel as a picture (OH x OW); y: any array of the output's shape.
 export const outputGrid = (s, oc, y, options = {}) => matrix({ rows: s.OH, cols: s.OW, cell: s.real ? Math.max(4, Math.min(22, Math.floor(300 / s.OW))) : 34,
