@@ -3,8 +3,9 @@ import { h, put } from "./dom.js";
 import { probabilities, readTrace } from "./trace.js";
 import { unfoldScene } from "./scene_unfold.js";
 import { multiplyScene } from "./scene_multiply.js";
+import { predictScene } from "./scene_predict.js";
 
-const kScenes = [unfoldScene, multiplyScene];
+const kScenes = [unfoldScene, multiplyScene, predictScene];
 
 /// What the network says of each image.
 function answers(trace) {
