@@ -13,11 +13,13 @@
 #include "cli/run.h"
 #include "cli/suggest.h"
 #include "cli/terminal.h"
-#include "cli/training_report.h"
+#include "cli/train_options.h"
 #include "unfold/files.h"
 #include "unfold/kernels/gemm.h"
 #include "unfold/train/report.h"
 #include "unfold/train/run_folder.h"
+#include "unfold/train/run_report.h"
+#include "unfold/train/test_results.h"
 
 namespace unfold::cli {
 namespace {
@@ -29,44 +31,6 @@ constexpr double kCheckpointSeconds = 10;
 std::atomic<int> stop_signal{0};
 void on_signal(int signal) {
   if (stop_signal.exchange(signal)) std::_Exit(128 + signal);  // the second one: at once
-}
-
-struct TrainFlags {
-  std::string model = "lenet5", data, out, resume, progress = "auto", optimizer, schedule;
-  std::optional<int64_t> epochs, batch_size, shift;
-  std::optional<double> lr, momentum, weight_decay, val_split, target_acc, max_time;
-  uint64_t seed = 0;
-  int64_t patience = 0, save_every = 0;
-  bool force = false, json = false;
-  MachineOptions machine;
-};
-
-Recipe recipe_of(const TrainFlags& o) {
-  Recipe r = default_recipe(o.model);
-  if (o.epochs) r.epochs = *o.epochs;
-  if (o.batch_size) r.batch_size = *o.batch_size;
-  if (o.shift) r.shift = *o.shift;
-  if (o.lr) r.schedule.lr = *o.lr;
-  if (o.val_split) r.val_split = *o.val_split;
-  if (!o.optimizer.empty()) {
-    if (o.optimizer != "sgd" && o.optimizer != "adam")
-      throw unknown_name("optimizer", o.optimizer, {"sgd", "adam"});
-    r.optimizer.kind = optimizer_named(o.optimizer);
-    if (!o.lr && r.optimizer.kind == OptimizerOptions::Kind::sgd) r.schedule.lr = 0.05;
-  }
-  if (!o.schedule.empty()) {
-    const std::vector<std::string> names{"constant", "cosine", "one-cycle"};
-    if (std::find(names.begin(), names.end(), o.schedule) == names.end()) {
-      throw unknown_name("schedule", o.schedule, names);
-    }
-    r.schedule.kind = schedule_named(o.schedule);
-  }
-  if (o.momentum) r.optimizer.momentum = *o.momentum;
-  if (o.weight_decay) r.optimizer.weight_decay = *o.weight_decay;
-  r.seed = o.seed;
-  r.engine = o.machine.resolved_engine();
-  r.numerics = o.machine.resolved_numerics();
-  return r;
 }
 
 /// One run, new or resumed, from its first line to its report.
@@ -167,7 +131,7 @@ class TrainingRun {
     if (std::find(model_names().begin(), model_names().end(), o_.model) == model_names().end()) {
       throw unknown_name("model", o_.model, {model_names().begin(), model_names().end()});
     }
-    const Recipe recipe = recipe_of(o_);
+    const Recipe recipe = o_.recipe();
     state_.data = o_.data.empty() ? "mnist" : o_.data;
     const std::vector<std::string> names = dataset_names();
     const bool named = std::find(names.begin(), names.end(), state_.data) != names.end();
@@ -209,6 +173,7 @@ class TrainingRun {
     start(recipe);
     restore(checkpoint, *trainer_);
     const Position& at = trainer_->position();
+    folder_->write_config(model_.name, trainer_->recipe(), state_, environment());
     folder_->log("resume", {{"epoch", std::to_string(at.epoch)}, {"step", std::to_string(at.step)}});
     folder_->write_metrics(state_);
     say("resumed " + folder_->path().string() + " at epoch " + std::to_string(at.epoch + 1) + ", step " +
@@ -241,7 +206,11 @@ class TrainingRun {
     return {{"unfold", version_text().substr(0, version_text().find('\n'))},
             {"simd", gemm_target()},
             {"threads", std::to_string(pool_->threads())},
-            {"data_set", model_.trained_on}};
+            {"data_set", model_.trained_on},
+            {"parameters", std::to_string(model_.parameters.table().count())},
+            {"training_images", std::to_string(trainer_->train_images())},
+            {"validation_images", std::to_string(trainer_->val_images())},
+            {"test_images", std::to_string(data_.test.size())}};
   }
 
   void show() {
@@ -268,10 +237,12 @@ class TrainingRun {
 
   void finish_epoch() {
     trainer_->require_finite();  // else a model would be saved that cannot be loaded
+    const std::vector<NormRow> norms = trainer_->norms();
     const EpochRow row = trainer_->finish_epoch();
-    const bool best = better(row);
-    if (best) state_.best_epoch = row.epoch;
     state_.rows.push_back(row);
+    state_.norms.insert(state_.norms.end(), norms.begin(), norms.end());
+    state_.best_epoch = best_epoch(state_.rows);
+    const bool best = state_.best_epoch == row.epoch;
     if (best) save_model(folder_->best(), model_);
     save_model(folder_->last(), model_);
     folder_->write_metrics(state_);
@@ -283,13 +254,6 @@ class TrainingRun {
                            {"seconds", std::to_string(row.seconds)}});
     save();
     progress_.epoch(row, trainer_->recipe().epochs, best);
-  }
-
-  /// Without validation data every epoch is the best so far.
-  bool better(const EpochRow& row) const {
-    if (state_.best_epoch == 0 || std::isnan(row.val_acc)) return true;
-    const EpochRow& best = state_.rows[static_cast<size_t>(state_.best_epoch - 1)];
-    return row.val_acc > best.val_acc || (row.val_acc == best.val_acc && row.val_loss < best.val_loss);
   }
 
   bool out_of_patience() const {
@@ -312,9 +276,8 @@ class TrainingRun {
     const Evaluation e = evaluate(best, data_.test, 0, data_.test.size(), trainer_->recipe().engine, *pool_,
                                   trainer_->recipe().numerics);
     write_file(folder_->path() / "confusion_matrix.csv", confusion_csv(e.confusion, best.classes));
-    write_file(folder_->path() / "report.html",
-               report_html(training_report(folder_->path().filename().string(), *trainer_, state_, data_.test,
-                                           e, pool_->threads())));
+    save_test_results(folder_->path() / "test.safetensors", test_results(best, data_.test, e));
+    write_file(folder_->path() / "report.html", report_html(read_report(folder_->path())));
     folder_->log("test", {{"accuracy", std::to_string(e.accuracy)}, {"loss", std::to_string(e.loss)}});
     char line[160];
     std::snprintf(line, sizeof line, "test accuracy %.2f%%, loss %.4f (%lld images, weights of epoch %lld)",
@@ -358,45 +321,7 @@ class TrainingRun {
 void add_train(CLI::App& app, Global& global) {
   auto o = std::make_shared<TrainFlags>();
   CLI::App* c = app.add_subcommand("train", "Train a network: LeNet-5 on MNIST unless told otherwise");
-  c->add_option("--model", o->model, "lenet5 (default), or lenet5-article: the article's recipe");
-  c->add_option("--data", o->data,
-                "mnist (default), fashion-mnist, strokes, or a directory with the four IDX files");
-  c->add_option("--epochs", o->epochs, "Passes over the training data");
-  c->add_option("--batch-size,--batch", o->batch_size, "Images per step");
-  c->add_option("--lr,--learning-rate", o->lr, "Learning rate: the constant, the start or the peak");
-  c->add_option("--optimizer", o->optimizer, "adam (default) or sgd");
-  c->add_option("--momentum", o->momentum, "SGD's momentum; default 0.9");
-  c->add_option("--weight-decay", o->weight_decay, "L2 penalty added to the gradient; default 0");
-  c->add_option("--schedule", o->schedule, "constant, cosine or one-cycle");
-  c->add_option("--shift", o->shift, "Move each training image by up to this many pixels");
-  c->add_option("--seed", o->seed, "Seed of weights, order and shifts; default 0");
-  o->machine.add_to(c);
-  o->machine.add_numerics_to(c);
-  c->add_option("--val-split", o->val_split,
-                "Part of the training data held out for validation; default 1/6");
-  c->add_option("--patience", o->patience,
-                "Stop after this many epochs without a better validation; 0: never")
-      ->check(CLI::NonNegativeNumber);
-  c->add_option("--target-acc", o->target_acc,
-                "Stop once the validation accuracy, 0 to 1, is reached; exit code 6 if it never is")
-      ->check(CLI::Range(0.0, 1.0));
-  c->add_option("--max-time", o->max_time, "Seconds; begin no epoch that would end later")
-      ->check(CLI::NonNegativeNumber);
-  c->add_option("--out", o->out, "Run folder; default runs/MODEL-N");
-  c->add_flag("--force", o->force, "Replace the run in a folder that is not empty");
-  c->add_option("--save-every", o->save_every,
-                "Steps between checkpoints; default: each epoch and every 10 s")
-      ->check(CLI::NonNegativeNumber);
-  CLI::Option* resume = c->add_option(
-      "--resume", o->resume, "Go on with the run in this folder, to the same bits; its settings are kept");
-  for (CLI::Option* option : c->get_options()) {  // what would be ignored is refused
-    const std::string name = option->get_name();
-    if (option != resume && name != "--help" && name != "--epochs" && name != "--threads" &&
-        name != "--target-acc" && name != "--max-time")
-      resume->excludes(option);
-  }
-  c->add_option("--progress", o->progress, "auto, bar, plain or none");
-  c->add_flag("--json", o->json, "One JSON object on stdout when done; text on stderr");
+  o->add_to(c);
   c->footer(
       "Examples:\n"
       "  unfold train\n"

@@ -101,6 +101,7 @@ void check_same_end(const fs::path& folder) {
     CHECK((bytes == text_of(whole.run / name)));
   }
   CHECK(losses_of(folder) == losses_of(whole.run));
+  CHECK(text_of(folder / "norms.csv") == text_of(whole.run / "norms.csv"));
   CHECK(text_of(folder / "confusion_matrix.csv") == text_of(whole.run / "confusion_matrix.csv"));
   for (const auto& entry : fs::directory_iterator(folder)) {
     CHECK(!contains(entry.path().filename().string(), ".tmp-"));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "unfold/error.h"
 #include "unfold/train/html.h"
 
 namespace unfold {
@@ -12,17 +13,44 @@ namespace {
 // In the units of the view box, which are CSS pixels where a chart is kViewWidth wide.
 constexpr double kViewWidth = 350, kViewHeight = 245;
 constexpr double kLeft = 50, kRight = 338, kTop = 40, kBottom = 210;
-constexpr size_t kMaxMarked = 40;  // epochs up to which every value has a marker
-constexpr size_t kMaxBands = 200;  // epochs up to which each can be pointed at
+constexpr double kRow = 18, kHalf = (kRight - kLeft) / 2 + 18;  // of a legend below the axis
+constexpr size_t kShortName = 13;   // bytes of a name up to which two fit above the curves
+constexpr size_t kLongName = 60;    // characters of one that is read out
+constexpr size_t kMaxMarked = 40;   // epochs up to which every value has a marker
+constexpr size_t kMaxBands = 200;   // epochs up to which each can be pointed at
+constexpr size_t kMaxValues = 800;  // the same, of all series together
 
 std::string xy(double value) {
   return html::number(value, 1);
+}
+
+/// A name as text, isolated if it could turn the direction of what stands around it.
+std::string label(const Series& series, size_t limit) {
+  const std::string text = html::escape(series.name, limit);
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c > 0; });
+  return plain ? text : "\xE2\x81\xA8" + text + "\xE2\x81\xA9";
+}
+
+/// Whether the legend has to stand below the axis, in two columns.
+bool legend_below(const Chart& chart) {
+  return chart.series.size() > 2 ||
+         std::any_of(chart.series.begin(), chart.series.end(),
+                     [](const Series& series) { return series.name.size() > kShortName; });
+}
+double legend_x(const Chart& chart, size_t s) {
+  return legend_below(chart) ? kLeft - 34 + (s % 2 ? kHalf : 0) : kLeft + 95 * static_cast<double>(s);
+}
+double legend_y(const Chart& chart, size_t s) {
+  return legend_below(chart) ? kViewHeight + 12 + kRow * static_cast<double>(s / 2) : 12;
 }
 
 /// Where values and epochs stand in the drawing.
 class Scale {
  public:
   explicit Scale(const Chart& chart) : first_(chart.epochs.front()), last_(chart.epochs.back()) {
+    if (!chart.between.empty()) {
+      first_ = std::min(first_, static_cast<int64_t>(std::floor(chart.between.front().first)));
+    }
     low_ = std::numeric_limits<double>::infinity();
     high_ = -low_;
     for (const Series& series : chart.series) {
@@ -31,6 +59,11 @@ class Scale {
         low_ = std::min(low_, v);
         high_ = std::max(high_, v);
       }
+    }
+    for (const auto& [at, v] : chart.between) {
+      if (!std::isfinite(v)) continue;
+      low_ = std::min(low_, v);
+      high_ = std::max(high_, v);
     }
     empty_ = !(low_ <= high_);
     if (empty_) return;
@@ -42,10 +75,13 @@ class Scale {
 
   bool empty() const { return empty_; }
   const std::vector<double>& y_ticks() const { return ticks_; }
-  double x(int64_t epoch) const {
+  int64_t first() const { return first_; }
+  int64_t last() const { return last_; }
+  double x(int64_t epoch) const { return x(static_cast<double>(epoch)); }
+  double x(double epoch) const {
     if (first_ == last_) return (kLeft + kRight) / 2;
     return kLeft +
-           (kRight - kLeft) * static_cast<double>(epoch - first_) / static_cast<double>(last_ - first_);
+           (kRight - kLeft) * (epoch - static_cast<double>(first_)) / static_cast<double>(last_ - first_);
   }
   double y(double value) const {
     // Halves first: the difference of two huge values must not overflow.
@@ -70,21 +106,29 @@ std::string line(const char* style, double x1, double y1, double x2, double y2) 
          xy(x2) + "\" y2=\"" + xy(y2) + "\"/>";
 }
 
-/// A circle for the first series, a square for the second: told apart without colour.
-std::string marker(size_t series, double x, double y) {
-  const std::string style = "class=\"m" + std::to_string(series) + "\"";
-  if (series == 0) return "<circle " + style + " cx=\"" + xy(x) + "\" cy=\"" + xy(y) + "\" r=\"3\"/>";
-  return "<rect " + style + " x=\"" + xy(x - 2.8) + "\" y=\"" + xy(y - 2.8) +
-         "\" width=\"5.6\" height=\"5.6\"/>";
+/// Circle, square, triangle, diamond, then the same hollow: told apart without colour.
+std::string marker(size_t series, double x, double y, const char* more = "") {
+  const std::string style = "class=\"m" + std::to_string(series) + more + "\"";
+  switch (series % 4) {
+    case 0:
+      return "<circle " + style + " cx=\"" + xy(x) + "\" cy=\"" + xy(y) + "\" r=\"3\"/>";
+    case 1:
+      return "<rect " + style + " x=\"" + xy(x - 2.8) + "\" y=\"" + xy(y - 2.8) +
+             "\" width=\"5.6\" height=\"5.6\"/>";
+    case 2:
+      return "<path " + style + " d=\"M" + xy(x) + " " + xy(y - 3.6) + "l3.6 6.4h-7.2z\"/>";
+    default:
+      return "<path " + style + " d=\"M" + xy(x) + " " + xy(y - 4) + "l4 4l-4 4l-4 -4z\"/>";
+  }
 }
 
-std::string axes(const Chart& chart, const Scale& scale) {
+std::string axes(const Scale& scale) {
   std::string out = "<g class=\"axis\" aria-hidden=\"true\">";
   for (const double tick : scale.y_ticks()) {
     out += line("grid", kLeft, scale.y(tick), kRight, scale.y(tick));
     out += text_at(kLeft - 7, scale.y(tick) + 4, "end", html::significant(tick, 5));
   }
-  const int64_t first = chart.epochs.front(), last = chart.epochs.back();
+  const int64_t first = scale.first(), last = scale.last();
   const std::vector<double> steps = ticks(0, static_cast<double>(last - first), 10);
   const auto step =
       std::max<int64_t>(1, std::llround(std::ceil(steps.size() > 1 ? steps[1] - steps[0] : 1.0)));
@@ -101,30 +145,39 @@ std::string axes(const Chart& chart, const Scale& scale) {
   return out + text_at((kLeft + kRight) / 2, kBottom + 34, "middle", "epoch") + "</g>";
 }
 
-std::string legend(const Chart& chart) {
-  std::string out = "<g class=\"legend\" aria-hidden=\"true\">";
-  double x = kLeft;
+/// What stands in the legend's places: a key of each series, and its name or what `text` makes of it.
+template <class Text>
+std::string keys(const Chart& chart, Text text) {
+  std::string out;
   for (size_t s = 0; s < chart.series.size(); ++s) {
-    out += line(s == 0 ? "s0" : "s1", x, 12, x + 26, 12) + marker(s, x + 13, 12);
-    out += text_at(x + 32, 16, "start", chart.series[s].name);
-    x += 95;
+    const double x = legend_x(chart, s), y = legend_y(chart, s);
+    out += line(("s" + std::to_string(s)).c_str(), x, y, x + 26, y) + marker(s, x + 13, y) +
+           text_at(x + 32, y + 4, "start", text(s));
   }
-  return out + "</g>";
+  return out;
+}
+
+std::string legend(const Chart& chart) {
+  return "<g class=\"legend\" aria-hidden=\"true\">" +
+         keys(chart, [&](size_t s) { return label(chart.series[s], 19); }) + "</g>";
 }
 
 std::string curve(const Chart& chart, const Scale& scale, size_t s) {
   std::string path, markers;
   const std::vector<double>& values = chart.series[s].values;
   bool drawing = false;
+  const auto draw = [&](double x, double value) {
+    if (std::isfinite(value)) path += (drawing ? "L" : "M") + xy(x) + " " + xy(scale.y(value));
+    drawing = std::isfinite(value);
+  };
+  const bool finer = s == 0 && !chart.between.empty();
+  if (finer) {
+    for (const auto& [at, value] : chart.between) draw(scale.x(at), value);
+  }
   for (size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i])) {
-      drawing = false;
-      continue;
-    }
-    const double x = scale.x(chart.epochs[i]), y = scale.y(values[i]);
-    path += (drawing ? "L" : "M") + xy(x) + " " + xy(y);
-    drawing = true;
-    if (values.size() <= kMaxMarked) markers += marker(s, x, y);
+    const double x = scale.x(chart.epochs[i]);
+    if (!finer) draw(x, values[i]);
+    if (std::isfinite(values[i]) && values.size() <= kMaxMarked) markers += marker(s, x, scale.y(values[i]));
   }
   return "<path class=\"s" + std::to_string(s) + "\" d=\"" + path + "\"/>" + markers;
 }
@@ -136,11 +189,11 @@ std::string value_text(const Chart& chart, double value) {
 /// "Epoch 3: train 0.0689, validation 0.0512".
 std::string readout(const Chart& chart, size_t i) {
   std::string text = "Epoch " + std::to_string(chart.epochs[i]);
+  int said = 0;
   for (size_t s = 0; s < chart.series.size(); ++s) {
     const double value = chart.series[s].values[i];
     if (!std::isfinite(value)) continue;
-    text += (text.find(':') == std::string::npos ? ": " : ", ") + chart.series[s].name + " " +
-            value_text(chart, value);
+    text += (said++ == 0 ? ": " : ", ") + label(chart.series[s], kLongName) + " " + value_text(chart, value);
   }
   return text;
 }
@@ -148,7 +201,10 @@ std::string readout(const Chart& chart, size_t i) {
 /// One band per epoch, invisible until it is pointed at or focused; then it shows its numbers.
 std::string bands(const Chart& chart, const Scale& scale) {
   std::string out;
-  const size_t n = chart.epochs.size(), stride = (n + kMaxBands - 1) / kMaxBands;
+  const size_t n = chart.epochs.size(),
+               most = std::min(kMaxBands, kMaxValues / std::max<size_t>(1, chart.series.size())),
+               stride = (n + most - 1) / most;
+  const bool below = legend_below(chart);
   for (size_t i = 0; i < n; i += stride) {
     const double x = scale.x(chart.epochs[i]);
     const double from = i > 0 ? (scale.x(chart.epochs[i - stride]) + x) / 2 : kLeft - 6;
@@ -160,9 +216,20 @@ std::string bands(const Chart& chart, const Scale& scale) {
            line("at", x, kTop, x, kBottom);
     for (size_t s = 0; s < chart.series.size(); ++s) {
       const double value = chart.series[s].values[i];
-      if (std::isfinite(value)) out += marker(s, x, scale.y(value));
+      if (std::isfinite(value)) out += marker(s, x, scale.y(value), " big");
     }
-    out += text_at(kLeft, 16, "start", text) + "</g></g>\n";
+    if (below) {
+      out += text_at(kLeft, 16, "start", "epoch " + std::to_string(chart.epochs[i])) +
+             "<g class=\"legend\">" +
+             keys(chart,
+                  [&](size_t s) {
+                    return label(chart.series[s], 11) + " " + value_text(chart, chart.series[s].values[i]);
+                  }) +
+             "</g>";
+    } else {
+      out += text_at(kLeft, 16, "start", text);
+    }
+    out += "</g></g>\n";
   }
   return out;
 }
@@ -175,7 +242,8 @@ std::string summary(const Chart& chart) {
     const auto first = std::find_if(series.values.begin(), series.values.end(), finite);
     const auto last = std::find_if(series.values.rbegin(), series.values.rend(), finite);
     if (first == series.values.end()) continue;
-    text += "; " + series.name + " from " + value_text(chart, *first) + " to " + value_text(chart, *last);
+    text += "; " + label(series, kLongName) + " from " + value_text(chart, *first) + " to " +
+            value_text(chart, *last);
   }
   return text + ". Arrow keys move from epoch to epoch.";
 }
@@ -206,10 +274,17 @@ std::vector<double> ticks(double low, double high, int wanted) {
 
 std::string chart_svg(const Chart& chart) {
   if (chart.epochs.empty()) return "";
+  if (chart.series.size() > Chart::kMaxSeries) {
+    throw Error(ErrorKind::usage, "a chart cannot show this many series")
+        .wanted("at most " + std::to_string(Chart::kMaxSeries))
+        .got(std::to_string(chart.series.size()));
+  }
   const Scale scale(chart);
   if (scale.empty()) return "";
-  std::string out = "<svg class=\"chart\" viewBox=\"0 0 " + xy(kViewWidth) + " " + xy(kViewHeight) +
-                    "\" role=\"group\" aria-label=\"" + summary(chart) + "\">\n" + axes(chart, scale) + "\n";
+  const double height =
+      kViewHeight + (legend_below(chart) ? 4 + kRow * static_cast<double>((chart.series.size() + 1) / 2) : 0);
+  std::string out = "<svg class=\"chart\" viewBox=\"0 0 " + xy(kViewWidth) + " " + xy(height) +
+                    "\" role=\"group\" aria-label=\"" + summary(chart) + "\">\n" + axes(scale) + "\n";
   if (chart.best_epoch >= chart.epochs.front() && chart.best_epoch <= chart.epochs.back()) {
     const double x = scale.x(chart.best_epoch);
     out += "<g class=\"best\" aria-hidden=\"true\">" + line("at", x, kTop - 4, x, kBottom) +

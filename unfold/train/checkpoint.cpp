@@ -65,14 +65,16 @@ void save_checkpoint(const std::filesystem::path& path, Trainer& trainer, const 
                        {"step", at.step},
                        {"loss_sum", at.loss_sum},
                        {"correct", at.correct},
-                       {"seconds", at.seconds}}},
+                       {"seconds", at.seconds},
+                       {"gradient_squares", at.gradient_squares}}},
                      {"numerics", trainer.numerics_key()},
                      {"optimizer_steps", trainer.optimizer().steps()},
                      {"data", state.data},
                      {"patience", state.patience},
                      {"save_every", state.save_every},
                      {"best_epoch", state.best_epoch},
-                     {"metrics", metrics_csv(state.rows)}};
+                     {"metrics", metrics_csv(state.rows)},
+                     {"norms", norms_csv(state.norms)}};
   SafetensorsFile file;
   file.metadata = {{kKey, json.dump()}, {kModelKey, describe_model(trainer.model())}};
   add_tensors(file, trainer.model().parameters, "model.");
@@ -100,15 +102,15 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
     const Json json = Json::parse(text->second);
     c.recipe = recipe_from(json.at("recipe"));
     const Json& at = json.at("position");
-    c.position = {at.at("epoch").get<int64_t>(), at.at("step").get<int64_t>(),
+    c.position = {at.at("epoch").get<int64_t>(),   at.at("step").get<int64_t>(),
                   at.at("loss_sum").get<double>(), at.at("correct").get<int64_t>(),
-                  at.at("seconds").get<double>()};
+                  at.at("seconds").get<double>(),  at.at("gradient_squares").get<std::vector<double>>()};
     c.numerics_key = json.at("numerics").get<std::string>();
     c.optimizer_steps = json.at("optimizer_steps").get<int64_t>();
-    c.state = {json.at("data").get<std::string>(), json.at("patience").get<int64_t>(),
-               json.at("save_every").get<int64_t>(),
-               parse_metrics_csv(json.at("metrics").get<std::string>(), where),
-               json.at("best_epoch").get<int64_t>()};
+    c.state = {
+        json.at("data").get<std::string>(),   json.at("patience").get<int64_t>(),
+        json.at("save_every").get<int64_t>(), parse_metrics_csv(json.at("metrics").get<std::string>(), where),
+        json.at("best_epoch").get<int64_t>(), parse_norms_csv(json.at("norms").get<std::string>(), where)};
   } catch (const std::exception& e) {
     throw Error(ErrorKind::model, "the checkpoint's state cannot be understood").where(where).got(e.what());
   }
@@ -138,6 +140,13 @@ void restore(const Checkpoint& checkpoint, Trainer& trainer) {
         .where("checkpoint")
         .wanted("at most step " + std::to_string(trainer.steps_per_epoch()))
         .got(std::to_string(checkpoint.position.step));
+  }
+  const size_t squares = checkpoint.position.gradient_squares.size();
+  if (checkpoint.position.step > 0 && squares != trainer.model().parameters.table().slices().size()) {
+    throw Error(ErrorKind::model, "the checkpoint's sums of squares are not those of its network")
+        .where("checkpoint")
+        .wanted(std::to_string(trainer.model().parameters.table().slices().size()))
+        .got(std::to_string(squares));
   }
   trainer.position() = checkpoint.position;
   Optimizer<float>& optimizer = trainer.optimizer();

@@ -12,11 +12,12 @@ namespace unfold {
 
 /// What a run remembers beside the trainer's own state.
 struct RunState {
-  std::string data;            ///< --data as it was given: a name or a directory
-  int64_t patience = 0;        ///< epochs without a better validation before stopping; 0: never
-  int64_t save_every = 0;      ///< steps between checkpoints; 0: every epoch, or 10 seconds
-  std::vector<EpochRow> rows;  ///< finished epochs
-  int64_t best_epoch = 0;      ///< 1 for the first; 0: none yet
+  std::string data;                 ///< --data as it was given: a name or a directory
+  int64_t patience = 0;             ///< epochs without a better validation before stopping; 0: never
+  int64_t save_every = 0;           ///< steps between checkpoints; 0: every epoch, or 10 seconds
+  std::vector<EpochRow> rows;       ///< finished epochs
+  int64_t best_epoch = 0;           ///< 1 for the first; 0: none yet
+  std::vector<NormRow> norms = {};  ///< of the finished epochs, layer by layer
 };
 
 /// Replaces the file in one step. Holds parameters, optimizer state and steps, position, recipe, numerics

@@ -1,10 +1,10 @@
 #include "unfold/train/metrics.h"
 
 #include <array>
-#include <charconv>
 #include <cmath>
 
 #include "unfold/error.h"
+#include "unfold/train/csv.h"
 
 namespace unfold {
 namespace {
@@ -21,28 +21,12 @@ double ratio(int64_t part, int64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-std::string quoted(std::string_view field) {
-  if (field.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(field);
-  std::string out = "\"";
-  for (const char c : field) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
-}
-
 /// Cuts what stands before the next `separator` off the front of `text`.
 std::string_view take(std::string_view& text, char separator) {
   const size_t at = text.find(separator);
   const std::string_view head = text.substr(0, at);
   text.remove_prefix(at == std::string_view::npos ? text.size() : at + 1);
   return head;
-}
-
-template <class T>
-bool read_number(std::string_view cell, T& value) {
-  const auto [end, failure] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-  return failure == std::errc() && end == cell.data() + cell.size();
 }
 
 Error bad_line(std::string_view what, std::string_view where, size_t line) {
@@ -60,13 +44,13 @@ EpochRow parse_row(std::string_view text, std::string_view where, size_t line) {
   }
   EpochRow row;
   const std::string_view epoch = take(text, ',');
-  if (!read_number(epoch, row.epoch) || row.epoch < 0) {
+  if (!csv::read(epoch, row.epoch) || row.epoch < 0) {
     throw bad_line("the epoch is no count", where, line).got("\"" + std::string(epoch) + "\"");
   }
   for (const auto cell : kCells) {
     const std::string_view number = take(text, ',');
     if (number.empty()) continue;  // stays kMissing
-    if (!read_number(number, row.*cell) || !std::isfinite(row.*cell)) {
+    if (!csv::read(number, row.*cell) || !std::isfinite(row.*cell)) {
       throw bad_line("this cell is no finite number", where, line).got("\"" + std::string(number) + "\"");
     }
   }
@@ -94,9 +78,15 @@ size_t ConfusionMatrix::index(int64_t truth, int64_t predicted) const {
   return static_cast<size_t>(truth * classes_ + predicted);
 }
 
-void ConfusionMatrix::add(int64_t truth, int64_t predicted) {
-  ++counts_[index(truth, predicted)];
-  ++total_;
+void ConfusionMatrix::add(int64_t truth, int64_t predicted, int64_t images) {
+  int64_t& cell = counts_[index(truth, predicted)];
+  if (images < 0 || images > kMaxImages - total_) {
+    throw Error(ErrorKind::usage, "a confusion matrix cannot count this many images")
+        .wanted("0 to " + std::to_string(kMaxImages - total_))
+        .got(std::to_string(images));
+  }
+  cell += images;
+  total_ += images;
 }
 
 void ConfusionMatrix::merge(const ConfusionMatrix& other) {
@@ -150,10 +140,10 @@ std::string confusion_csv(const ConfusionMatrix& matrix, std::span<const std::st
         .got(std::to_string(classes.size()));
   }
   std::string out = "true\\predicted";
-  for (const std::string& name : classes) out += ',' + quoted(name);
+  for (const std::string& name : classes) out += ',' + csv::quoted(name);
   out += '\n';
   for (int64_t truth = 0; truth < n; ++truth) {
-    out += quoted(classes[static_cast<size_t>(truth)]);
+    out += csv::quoted(classes[static_cast<size_t>(truth)]);
     for (int64_t predicted = 0; predicted < n; ++predicted) {
       out += ',' + std::to_string(matrix.count(truth, predicted));
     }
@@ -162,17 +152,23 @@ std::string confusion_csv(const ConfusionMatrix& matrix, std::span<const std::st
   return out;
 }
 
+int64_t best_epoch(std::span<const EpochRow> rows) {
+  const EpochRow* best = nullptr;
+  for (const EpochRow& row : rows) {
+    if (!best || std::isnan(row.val_acc) || row.val_acc > best->val_acc ||
+        (row.val_acc == best->val_acc && row.val_loss < best->val_loss)) {
+      best = &row;
+    }
+  }
+  return best ? best->epoch : 0;
+}
+
 std::string metrics_csv(std::span<const EpochRow> rows) {
   std::string out(kHeader);
   out += '\n';
   for (const EpochRow& row : rows) {
     out += std::to_string(row.epoch);
-    for (const auto cell : kCells) {
-      out += ',';
-      if (!std::isfinite(row.*cell)) continue;
-      char digits[32];
-      out.append(digits, std::to_chars(digits, digits + sizeof digits, row.*cell).ptr);
-    }
+    for (const auto cell : kCells) out += ',' + csv::number(row.*cell);
     out += '\n';
   }
   return out;

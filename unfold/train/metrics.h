@@ -15,12 +15,14 @@ namespace unfold {
 class ConfusionMatrix {
  public:
   static constexpr int64_t kMaxClasses = 1 << 14;
+  static constexpr int64_t kMaxImages = int64_t{1} << 53;
 
   /// All counts 0. Throws usage unless 0 <= classes <= kMaxClasses.
   explicit ConfusionMatrix(int64_t classes);
 
-  /// Counts one image. Throws usage if either class is not in [0, classes()).
-  void add(int64_t truth, int64_t predicted);
+  /// Counts one image, or several. Throws usage if either class is not in [0, classes()), or all images
+  /// together were more than kMaxImages.
+  void add(int64_t truth, int64_t predicted, int64_t images = 1);
   /// Adds the counts of `other`. Throws usage unless it has as many classes.
   void merge(const ConfusionMatrix& other);
 
@@ -62,6 +64,10 @@ struct EpochRow {
   double val_seconds = kMissing;   ///< validation
   double images_per_s = kMissing;  ///< training images / seconds
 };
+
+/// The epoch with the highest validation accuracy, of equal ones that with the smaller loss, of equal ones
+/// the first. Where nothing was validated, the last. 0 if there is none.
+int64_t best_epoch(std::span<const EpochRow> rows);
 
 /// The rows as CSV under the header
 /// `epoch,train_loss,train_acc,val_loss,val_acc,lr,seconds,val_seconds,images_per_s`. Numbers are the

@@ -4,18 +4,23 @@
 #include <cmath>
 #include <string_view>
 
-#include "unfold/data/sha256.h"
 #include "unfold/error.h"
-#include "unfold/train/chart.h"
 #include "unfold/train/html.h"
-#include "unfold/train/report_page.h"
+#include "unfold/train/page.h"
+#include "unfold/train/report_curves.h"
 
 namespace unfold {
 namespace {
 
+using html::cell;
+using html::column;
 using html::count;
+using html::duration;
 using html::number;
 using html::percent;
+using html::rounded;
+using html::row_head;
+using html::table;
 
 constexpr size_t kLabel = 32;         // characters of a class name where there is little room
 constexpr size_t kLongText = 400;     // characters of any other text
@@ -27,39 +32,6 @@ constexpr int64_t kSampleSide = 48;   // pixels; larger samples are averaged dow
 std::string class_label(const Report& report, int64_t c, size_t limit = kLabel) {
   const std::string& text = report.classes[static_cast<size_t>(c)];
   return text.empty() ? "class " + std::to_string(c) : html::name(text, limit);
-}
-
-/// A table in a frame that scrolls, by keyboard too. `caption` is for screen readers.
-std::string table(std::string_view style, std::string_view caption, std::string_view head,
-                  std::string_view body) {
-  const std::string text(caption);
-  return "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" + text +
-         "\">\n<table class=\"" + std::string(style) + "\"><caption>" + text + "</caption>\n<thead><tr>" +
-         std::string(head) + "</tr></thead>\n<tbody>\n" + std::string(body) + "</tbody></table>\n</div>\n";
-}
-
-std::string column(std::string_view text) {
-  return "<th scope=\"col\">" + std::string(text) + "</th>";
-}
-std::string row_head(std::string_view text) {
-  return "<th scope=\"row\">" + std::string(text) + "</th>";
-}
-std::string cell(std::string_view text) {
-  return "<td>" + std::string(text) + "</td>";
-}
-
-/// "2.9 s", "3 min 07 s", "2 h 05 min".
-std::string duration(double seconds) {
-  if (!(seconds >= 0) || seconds > 1e12) return html::number(kMissing, 0);
-  if (seconds < 59.95) return number(seconds, 1) + " s";
-  const auto s = static_cast<int64_t>(std::llround(seconds));
-  const auto two = [](int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
-  if (s < 3600) return std::to_string(s / 60) + " min " + two(s % 60) + " s";
-  return std::to_string(s / 3600) + " h " + two(s / 60 % 60) + " min";
-}
-
-std::string rounded(double value) {
-  return std::abs(value) < 1e15 ? count(std::llround(value)) : number(kMissing, 0);
 }
 
 std::string headline(const Report& report) {
@@ -83,67 +55,6 @@ std::string headline(const Report& report) {
   if (seconds > 0) figure(duration(seconds), "of training");
   if (seconds > 0 && images > 0) figure(rounded(images / seconds), "images per second");
   return out + "</dl>";
-}
-
-std::string epoch_table(const Report& report) {
-  std::string head, body;
-  for (const char* text : {"Epoch", "Train loss", "Train accuracy", "Validation loss", "Validation accuracy",
-                           "Learning rate", "Training", "Validation", "Images/s"}) {
-    head += column(text);
-  }
-  for (const EpochRow& row : report.epochs) {
-    const bool best = row.epoch == report.best_epoch;
-    body += (best ? "<tr class=\"top\">" : "<tr>") +
-            row_head(std::to_string(row.epoch) + (best ? " (best)" : ""));
-    body += cell(number(row.train_loss, 4)) + cell(percent(row.train_acc)) + cell(number(row.val_loss, 4)) +
-            cell(percent(row.val_acc)) + cell(html::significant(row.lr, 3)) + cell(duration(row.seconds)) +
-            cell(duration(row.val_seconds)) + cell(rounded(row.images_per_s)) + "</tr>\n";
-  }
-  return table("", "The numbers behind the curves", head, body);
-}
-
-std::string curves(const Report& report) {
-  if (report.epochs.empty()) return "<p>No epoch was trained, so there is no curve to draw.</p>\n";
-  const auto values = [&report](double EpochRow::* field, double scale = 1) {
-    std::vector<double> out;
-    for (const EpochRow& row : report.epochs) out.push_back(scale * row.*field);
-    return out;
-  };
-  const bool validated = std::any_of(report.epochs.begin(), report.epochs.end(), [](const EpochRow& row) {
-    return std::isfinite(row.val_loss) || std::isfinite(row.val_acc);
-  });
-  Chart loss, accuracy, rate;
-  for (const EpochRow& row : report.epochs) loss.epochs.push_back(row.epoch);
-  loss.best_epoch = report.best_epoch;
-  accuracy = rate = loss;
-  loss.title = "Loss";
-  loss.series = {{"train", values(&EpochRow::train_loss)}};
-  accuracy.title = "Accuracy";
-  accuracy.unit = " %";
-  accuracy.digits = 2;
-  accuracy.from_zero = false;
-  accuracy.series = {{"train", values(&EpochRow::train_acc, 100)}};
-  rate.title = "Learning rate";
-  rate.digits = -1;
-  rate.series = {{"learning rate", values(&EpochRow::lr)}};
-  if (validated) {
-    loss.series.push_back({"validation", values(&EpochRow::val_loss)});
-    accuracy.series.push_back({"validation", values(&EpochRow::val_acc, 100)});
-  }
-
-  std::string out =
-      validated
-          ? "<p class=\"hint\">Validation images are never trained on. Point at a curve to read it.</p>\n"
-          : "<p class=\"hint\">No images were held out for validation. Point at a curve to read it.</p>\n";
-  out += "<div class=\"charts\">\n";
-  for (const auto& [chart, unit] :
-       {std::pair(loss, "cross-entropy, mean per image"), std::pair(accuracy, "% of images"),
-        std::pair(rate, "at the end of each epoch")}) {
-    const std::string svg = chart_svg(chart);
-    if (svg.empty()) continue;
-    out += "<figure><h3>" + chart.title + " <small>" + unit + "</small></h3>\n" + svg + "</figure>\n";
-  }
-  return out + "</div>\n" + epoch_table(report);
 }
 
 /// Class of a cell: shade 1 to 5 of blue on the diagonal, of vermillion beside it.
@@ -251,10 +162,16 @@ std::string samples(const Report& report, const std::vector<Report::Sample>& sho
     if (!right && perfect) return "<p>None: every test image was classified correctly.</p>\n";
     return "<p>No images to show.</p>\n";
   }
-  std::string out = right ? "<p class=\"hint\">Some of the test images it got right.</p>\n"
-                          : "<p class=\"hint\">Some of the test images it got wrong: what they are, what the "
-                            "network took them "
-                            "for, and how sure it was.</p>\n";
+  std::string out = "<p class=\"hint\">Some of the test images it got right.</p>\n";
+  if (!right) {
+    const int64_t wrong = report.confusion.total() - report.confusion.correct();
+    out = "<p class=\"hint\">" +
+          (wrong > static_cast<int64_t>(shown.size())
+               ? "The " + count(static_cast<int64_t>(shown.size())) + " of " + count(wrong) +
+                     " wrong answers that it was surest of: "
+               : std::string("All wrong answers, the surest first: ")) +
+          "what the test images are, what the network took them for, and how sure it was.</p>\n";
+  }
   out += "<ul class=\"samples\">\n";
   for (const Report::Sample& sample : shown) {
     const std::string index = std::to_string(sample.index);
@@ -279,15 +196,6 @@ std::string facts(const Report& report) {
   for (const auto& [key, value] : report.facts) fact(key, value);
   if (body.empty()) return "<p>Nothing was recorded.</p>\n";
   return table("facts", "How the model was made", column("What") + column("Value"), body);
-}
-
-std::string hash_of(std::string_view script) {
-  const std::string hex = sha256(std::as_bytes(std::span(script)));
-  std::vector<uint8_t> bytes;
-  for (size_t i = 0; i < hex.size(); i += 2) {
-    bytes.push_back(static_cast<uint8_t>(std::stoi(hex.substr(i, 2), nullptr, 16)));
-  }
-  return html::base64(bytes);
 }
 
 void check(const Report& report) {
@@ -317,39 +225,15 @@ std::string report_html(const Report& report) {
   std::string subtitle = report.model.empty() ? "" : html::name(report.model, kLongText);
   if (!report.dataset.empty())
     subtitle += (subtitle.empty() ? "" : " on ") + html::name(report.dataset, kLongText);
-  const std::string note =
-      report.note.empty() ? ""
-                          : "<p class=\"note\" role=\"note\">" + html::name(report.note, 2000) + "</p>\n";
-
-  const std::pair<std::string_view, std::string> sections[] = {
-      {"hash", hash_of(kReportScript)},
-      {"title_text", html::escape(title, kLongText)},
-      {"style", std::string(kReportStyle)},
-      {"title", html::name(title, kLongText)},
-      {"subtitle", subtitle},
-      {"note", note},
-      {"headline", headline(report)},
-      {"curves", curves(report)},
-      {"confusion", confusion(report)},
-      {"classes", class_table(report)},
-      {"wrong", samples(report, report.wrong, false)},
-      {"right", samples(report, report.right, true)},
-      {"facts", facts(report)},
-      {"script", std::string(kReportScript)},
-  };
-  // One pass over the frame: what a section holds is never searched for the name of another.
-  std::string page;
-  std::string_view rest = kReportPage;
-  for (size_t open = rest.find("{{"); open != std::string_view::npos; open = rest.find("{{")) {
-    const size_t close = rest.find("}}", open);
-    const std::string_view wanted = rest.substr(open + 2, close - open - 2);
-    page += rest.substr(0, open);
-    page += std::find_if(std::begin(sections), std::end(sections), [&](const auto& s) {
-              return s.first == wanted;
-            })->second;
-    rest.remove_prefix(close + 2);
-  }
-  return page.append(rest);
+  using html::section;
+  const std::string main =
+      headline(report) + section("learning", "Learning", report_curves(report)) +
+      section("mistakes", "Where it goes wrong", confusion(report)) +
+      section("classes", "Class by class", class_table(report)) +
+      section("wrong", "The most confident mistakes", samples(report, report.wrong, false)) +
+      section("right", "Right predictions", samples(report, report.right, true)) +
+      section("facts", "How it was made", facts(report));
+  return html::page({title, subtitle, report.note, main});
 }
 
 }  // namespace unfold

@@ -8,6 +8,7 @@
 
 #include "unfold/shape.h"
 #include "unfold/train/metrics.h"
+#include "unfold/train/norms.h"
 
 namespace unfold {
 
@@ -18,6 +19,9 @@ struct Report {
   std::vector<std::pair<std::string, std::string>>
       facts;  ///< name, value: seed, threads, engine, recipe, versions
   std::vector<EpochRow> epochs;
+  std::vector<NormRow> norms;  ///< of each layer and epoch, or none
+  std::vector<std::pair<double, double>>
+      rate;                      ///< (epochs passed, learning rate), fine enough to draw; or none
   ConfusionMatrix confusion{0};  ///< of the test images
   std::vector<std::string> classes;
   double test_loss = kMissing, test_accuracy = kMissing;
@@ -30,8 +34,8 @@ struct Report {
     double confidence = 0;  ///< probability of `predicted`, in 0..1
     int64_t index = 0;      ///< place in the test set, from 0
   };
-  std::vector<Sample> right, wrong;
-  int64_t best_epoch = 0;  ///< the epoch best.safetensors was saved in; 0: none
+  std::vector<Sample> right, wrong;  ///< some of them; the wrong ones surest first
+  int64_t best_epoch = 0;            ///< the epoch best.safetensors was saved in; 0: none
 };
 
 /// The report as one HTML page: no network, pictures inside, light and dark, readable on a phone, on paper,

@@ -20,20 +20,7 @@ const std::string_view kReportPage = R"html(<!DOCTYPE html>
 <p class="sub">{{subtitle}}</p>
 {{note}}</header>
 <main>
-{{headline}}
-<section aria-labelledby="learning"><h2 id="learning">Learning</h2>
-{{curves}}</section>
-<section aria-labelledby="mistakes"><h2 id="mistakes">Where it goes wrong</h2>
-{{confusion}}</section>
-<section aria-labelledby="classes"><h2 id="classes">Class by class</h2>
-{{classes}}</section>
-<section aria-labelledby="wrong"><h2 id="wrong">Wrong predictions</h2>
-{{wrong}}</section>
-<section aria-labelledby="right"><h2 id="right">Right predictions</h2>
-{{right}}</section>
-<section aria-labelledby="facts"><h2 id="facts">How it was made</h2>
-{{facts}}</section>
-</main>
+{{main}}</main>
 <footer><p>Written by Unfold. This page is one file: it loads nothing and sends nothing.</p></footer>
 <script>{{script}}</script>
 </body>
@@ -45,11 +32,13 @@ const std::string_view kReportStyle = R"css(
 :root {
   --bg: #fcfcfb; --card: #ffffff; --ink: #1b2430; --soft: #566070; --rule: #dfe2e6;
   --blue: #1f5fa8; --red: #b3470b; --on: #ffffff; --b: 31,95,168; --r: 196,82,14; --note: #fff4e0; --edge: #c98a1b;
+  --c2: #00755a; --c3: #8a3d8f; --c4: #7a5c00; --c5: #0f7bab; --c6: #55606c; --c7: #c2417c;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --bg: #13171c; --card: #1a2027; --ink: #e7eaee; --soft: #a5afbb; --rule: #333c46;
     --blue: #82b6f2; --red: #f5a469; --on: #10141a; --b: 130,182,242; --r: 245,164,105; --note: #33290f; --edge: #d9a441;
+    --c2: #5fcfa8; --c3: #d59be0; --c4: #e3c565; --c5: #74d3ef; --c6: #b7c0ca; --c7: #f59ac0;
   }
 }
 * { box-sizing: border-box; }
@@ -85,14 +74,18 @@ figure { margin: 0; }
 .axis text, .best text { fill: var(--soft); }
 .grid { stroke: var(--rule); }
 .tick { stroke: var(--soft); }
-.s0, .s1 { fill: none; stroke: var(--blue); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
-.s1 { stroke: var(--red); stroke-dasharray: 6 4; }
-.m0 { fill: var(--blue); } .m1 { fill: var(--red); }
+.chart [class^="s"] { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+.s0 { stroke: var(--blue); } .s1 { stroke: var(--red); stroke-dasharray: 6 4; } .s2 { stroke: var(--c2); stroke-dasharray: 2 4; }
+.s3 { stroke: var(--c3); stroke-dasharray: 10 4 2 4; } .s4 { stroke: var(--c4); } .s5 { stroke: var(--c5); stroke-dasharray: 6 4; }
+.s6 { stroke: var(--c6); stroke-dasharray: 2 4; } .s7 { stroke: var(--c7); stroke-dasharray: 10 4 2 4; }
+.m0 { fill: var(--blue); } .m1 { fill: var(--red); } .m2 { fill: var(--c2); } .m3 { fill: var(--c3); }
+.m4, .m5, .m6, .m7 { fill: var(--card); stroke: var(--c4); stroke-width: 1.5; } .m5 { stroke: var(--c5); } .m6 { stroke: var(--c6); } .m7 { stroke: var(--c7); }
 .at { stroke: var(--soft); stroke-dasharray: 2 3; }
 .hit { fill: transparent; }
 .e { outline: none; } .e .r { visibility: hidden; }
 .e:hover .r, .e:focus .r { visibility: visible; }
-.r .m0, .r .m1 { stroke: var(--card); stroke-width: 2; transform-box: fill-box; transform-origin: center; transform: scale(1.9); }
+.big { transform-box: fill-box; transform-origin: center; transform: scale(1.9); }
+.m0.big, .m1.big, .m2.big, .m3.big { stroke: var(--card); stroke-width: 2; }
 .chart:hover .e:focus:not(:hover) .r { visibility: hidden; }
 .chart:hover .legend, .chart:focus-within .legend { visibility: hidden; }
 .e:focus-visible .hit { stroke: var(--blue); stroke-width: 2; }
@@ -106,6 +99,8 @@ th { font-weight: 600; }
 thead th { position: sticky; top: 0; z-index: 1; background: var(--card); color: var(--soft); border-bottom: 1px solid var(--rule); vertical-align: bottom; }
 tbody th { position: sticky; left: 0; background: var(--card); }
 tbody tr + tr > * { border-top: 1px solid var(--rule); }
+details { margin: 1.25rem 0 0; } summary { cursor: pointer; margin-bottom: .6rem; width: fit-content; }
+summary:focus-visible { outline: 2px solid var(--blue); outline-offset: 3px; }
 .names th:first-child { text-align: left; }
 .names tbody th { white-space: normal; min-width: 7rem; max-width: 24rem; }
 .pairs td:nth-child(2), .pairs th:nth-child(2) { text-align: left; }

@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kFiles[] = {"best.safetensors",     "last.safetensors", "checkpoint.safetensors",
                                   "config.json",          "metrics.csv",      "log.jsonl",
-                                  "confusion_matrix.csv", "report.html"};
+                                  "confusion_matrix.csv", "report.html",      "norms.csv",
+                                  "test.safetensors"};
 
 std::string now() {
   const std::time_t time = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
@@ -134,6 +135,7 @@ void RunFolder::write_config(const std::string& model, const Recipe& recipe, con
 
 void RunFolder::write_metrics(const RunState& state) const {
   write_file(path_ / "metrics.csv", metrics_csv(state.rows));
+  write_file(path_ / "norms.csv", norms_csv(state.norms));
 }
 
 }  // namespace unfold

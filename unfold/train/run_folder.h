@@ -3,8 +3,10 @@
 //   best.safetensors last.safetensors   the model of the best validated and of the last epoch
 //   checkpoint.safetensors              to resume from
 //   config.json                         every setting, resolved
-//   metrics.csv log.jsonl               a row per epoch; what happened, a JSON object a line
-//   confusion_matrix.csv report.html    of the test images, when the run is done
+//   metrics.csv norms.csv               a row per epoch; a row per epoch and layer
+//   log.jsonl                           what happened, a JSON object a line
+//   confusion_matrix.csv                of the test images, when the run is done
+//   test.safetensors report.html        what the test images showed; the page made of all this
 #pragma once
 
 #include <filesystem>
@@ -44,6 +46,7 @@ class RunFolder {
   /// Writes config.json from the recipe and further settings.
   void write_config(const std::string& model, const Recipe& recipe, const RunState& state,
                     const std::vector<std::pair<std::string, std::string>>& environment) const;
+  /// Writes metrics.csv and norms.csv.
   void write_metrics(const RunState& state) const;
 
  private:

@@ -192,6 +192,10 @@ void Trainer::step() {
   if (!std::isfinite(loss) || !all_finite(static_cast<int64_t>(gradient.size()), gradient.data()))
     diverged(batch, fill, draws);
 
+  if (position_.step % kNormSteps == 0) {
+    if (position_.step == 0) position_.gradient_squares.assign(model_.parameters.table().slices().size(), 0);
+    add_squares(gradient_, position_.gradient_squares);
+  }
   optimizer_.step(model_.parameters, gradient_, lr(), pool_);
   position_.loss_sum += loss;
   position_.correct += correct;
@@ -244,6 +248,11 @@ void Trainer::require_finite() {
   }
 }
 
+std::vector<NormRow> Trainer::norms() const {
+  return layer_norms(position_.epoch + 1, model_.parameters, position_.gradient_squares,
+                     (position_.step + kNormSteps - 1) / kNormSteps);
+}
+
 EpochRow Trainer::finish_epoch() {
   EpochRow row;
   row.epoch = position_.epoch + 1;
@@ -259,10 +268,11 @@ EpochRow Trainer::finish_epoch() {
     row.val_loss = e.loss;
     row.val_acc = e.accuracy;
     row.val_seconds = e.seconds;
+    val_confusion_ = e.confusion;
   } else {
     row.val_loss = row.val_acc = std::nan("");
   }
-  position_ = {position_.epoch + 1, 0, 0, 0, 0};
+  position_ = {position_.epoch + 1, 0, 0, 0, 0, std::move(position_.gradient_squares)};
   return row;
 }
 

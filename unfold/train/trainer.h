@@ -9,6 +9,7 @@
 #include "unfold/data/dataset.h"
 #include "unfold/model.h"
 #include "unfold/train/metrics.h"
+#include "unfold/train/norms.h"
 #include "unfold/train/optimizer.h"
 #include "unfold/train/schedule.h"
 
@@ -38,7 +39,13 @@ struct Position {
   double loss_sum = 0;  ///< over the images of the running epoch so far
   int64_t correct = 0;
   double seconds = 0;  ///< training time of the running epoch so far
+  /// By slice of the parameters: squares of the gradient, summed over the steps 0, kNormSteps, 2 kNormSteps,
+  /// ...
+  std::vector<double> gradient_squares = {};
 };
+
+/// Steps from one whose gradient's norm is taken to the next: a sample that costs next to nothing.
+inline constexpr int64_t kNormSteps = 16;
 
 struct Evaluation {
   double loss = 0, accuracy = 0;
@@ -79,8 +86,13 @@ class Trainer {
   /// infinite: the last update was too large.
   void require_finite();
   bool epoch_done() const { return position_.step == steps_per_epoch(); }
+  /// Norms of the weights as they are, and of the running epoch's gradients so far, layer by layer.
+  std::vector<NormRow> norms() const;
   /// Closes the finished epoch: evaluates the validation images, moves on to the next epoch, returns its row.
   EpochRow finish_epoch();
+  /// What the last finish_epoch found in the validation images; of no classes before, and without such
+  /// images.
+  const ConfusionMatrix& val_confusion() const { return val_confusion_; }
 
  private:
   struct Sized {
@@ -105,6 +117,7 @@ class Trainer {
   std::vector<uint8_t> labels_;
   std::vector<ImageResult> results_;
   Position position_;
+  ConfusionMatrix val_confusion_{0};
 };
 
 }  // namespace unfold

@@ -1,0 +1,76 @@
+#include "cli/train_options.h"
+
+#include <algorithm>
+
+#include "cli/suggest.h"
+
+namespace unfold::cli {
+
+Recipe TrainFlags::recipe() const {
+  Recipe r = default_recipe(model);
+  if (epochs) r.epochs = *epochs;
+  if (batch_size) r.batch_size = *batch_size;
+  if (shift) r.shift = *shift;
+  if (lr) r.schedule.lr = *lr;
+  if (val_split) r.val_split = *val_split;
+  if (!optimizer.empty()) {
+    if (optimizer != "sgd" && optimizer != "adam")
+      throw unknown_name("optimizer", optimizer, {"sgd", "adam"});
+    r.optimizer.kind = optimizer_named(optimizer);
+    if (!lr && r.optimizer.kind == OptimizerOptions::Kind::sgd) r.schedule.lr = 0.05;
+  }
+  if (!schedule.empty()) {
+    const std::vector<std::string> names{"constant", "cosine", "one-cycle"};
+    if (std::find(names.begin(), names.end(), schedule) == names.end()) {
+      throw unknown_name("schedule", schedule, names);
+    }
+    r.schedule.kind = schedule_named(schedule);
+  }
+  if (momentum) r.optimizer.momentum = *momentum;
+  if (weight_decay) r.optimizer.weight_decay = *weight_decay;
+  r.seed = seed;
+  r.engine = machine.resolved_engine();
+  r.numerics = machine.resolved_numerics();
+  return r;
+}
+
+void TrainFlags::add_to(CLI::App* c) {
+  c->add_option("--model", model, "lenet5 (default), or lenet5-article: the article's recipe");
+  c->add_option("--data", data,
+                "mnist (default), fashion-mnist, strokes, or a directory with the four IDX files");
+  c->add_option("--epochs", epochs, "Passes over the training data");
+  c->add_option("--batch-size,--batch", batch_size, "Images per step");
+  c->add_option("--lr,--learning-rate", lr, "Learning rate: the constant, the start or the peak");
+  c->add_option("--optimizer", optimizer, "adam (default) or sgd");
+  c->add_option("--momentum", momentum, "SGD's momentum; default 0.9");
+  c->add_option("--weight-decay", weight_decay, "L2 penalty added to the gradient; default 0");
+  c->add_option("--schedule", schedule, "constant, cosine or one-cycle");
+  c->add_option("--shift", shift, "Move each training image by up to this many pixels");
+  c->add_option("--seed", seed, "Seed of weights, order and shifts; default 0");
+  machine.add_to(c);
+  machine.add_numerics_to(c);
+  c->add_option("--val-split", val_split, "Part of the training data held out for validation; default 1/6");
+  c->add_option("--patience", patience, "Stop after this many epochs without a better validation; 0: never")
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("--target-acc", target_acc,
+                "Stop once the validation accuracy, 0 to 1, is reached; exit code 6 if it never is")
+      ->check(CLI::Range(0.0, 1.0));
+  c->add_option("--max-time", max_time, "Seconds; begin no epoch that would end later")
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("--out", out, "Run folder; default runs/MODEL-N");
+  c->add_flag("--force", force, "Replace the run in a folder that is not empty");
+  c->add_option("--save-every", save_every, "Steps between checkpoints; default: each epoch and every 10 s")
+      ->check(CLI::NonNegativeNumber);
+  CLI::Option* go_on = c->add_option(
+      "--resume", resume, "Go on with the run in this folder, to the same bits; its settings are kept");
+  for (CLI::Option* option : c->get_options()) {  // what would be ignored is refused
+    const std::string name = option->get_name();
+    if (option != go_on && name != "--help" && name != "--epochs" && name != "--threads" &&
+        name != "--target-acc" && name != "--max-time")
+      go_on->excludes(option);
+  }
+  c->add_option("--progress", progress, "auto, bar, plain or none");
+  c->add_flag("--json", json, "One JSON object on stdout when done; text on stderr");
+}
+
+}  // namespace unfold::cli

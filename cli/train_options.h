@@ -1,0 +1,25 @@
+// What can be said to unfold train.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/run.h"
+
+namespace unfold::cli {
+
+struct TrainFlags {
+  std::string model = "lenet5", data, out, resume, progress = "auto", optimizer, schedule;
+  std::optional<int64_t> epochs, batch_size, shift;
+  std::optional<double> lr, momentum, weight_decay, val_split, target_acc, max_time;
+  uint64_t seed = 0;
+  int64_t patience = 0, save_every = 0;
+  bool force = false, json = false;
+  MachineOptions machine;
+
+  void add_to(CLI::App* command);
+  /// The model's own recipe with what was asked for in its place. Throws usage for an unknown name.
+  Recipe recipe() const;
+};
+
+}  // namespace unfold::cli
