@@ -3,9 +3,10 @@ import { h, put } from "./dom.js";
 import { probabilities, readTrace } from "./trace.js";
 import { unfoldScene } from "./scene_unfold.js";
 import { multiplyScene } from "./scene_multiply.js";
+import { backwardScene } from "./scene_backward.js";
 import { predictScene } from "./scene_predict.js";
 
-const kScenes = [unfoldScene, multiplyScene, predictScene];
+const kScenes = [unfoldScene, multiplyScene, backwardScene, predictScene];
 
 /// What the network says of each image.
 function answers(trace) {
