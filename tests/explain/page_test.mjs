@@ -1,0 +1,203 @@
+// The page of `unfold explain` in headless Chromium: node page_test.mjs UNFOLD MODEL_MAKER DIGITS [FOLDER FOR PICTURES].
+// Every scene is opened, stepped and pointed at; its numbers are compared with the engine's; an altered number is found.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Browser, browserName } from "./browser.mjs";
+
+const kSkipped = 77, kMedian = 8, kMost = 16; // milliseconds of script a hover may take; shared machines: four times that
+const [program, maker, digits, pictures] = process.argv.slice(2);
+const name = browserName();
+if (!name) {
+  console.log("skipped: no Chromium on this machine");
+  process.exit(kSkipped);
+}
+
+const folder = mkdtempSync(join(tmpdir(), "unfold-page-"));
+const page = (file, model, ...images) => {
+  execFileSync(program, ["explain", join(folder, model), ...images.map((digit) => join(digits, `${digit}.png`)), "--class", "4", "-o", join(folder, file)]);
+  return join(folder, file);
+};
+const kOpen = '<script type="application/json" id="data">';
+/// The page with its data changed by `change(data)`.
+function altered(path, file, change) {
+  const text = readFileSync(path, "utf8"), begin = text.indexOf(kOpen) + kOpen.length, end = text.indexOf("</script>", begin);
+  const data = JSON.parse(text.slice(begin, end));
+  change(data);
+  writeFileSync(join(folder, file), text.slice(0, begin) + JSON.stringify(data).replaceAll("<", "\\u003c") + text.slice(end));
+  return join(folder, file);
+}
+/// One float of a packed text replaced by `value`.
+function put(text, index, value) {
+  const bytes = Buffer.from(text, "base64");
+  bytes.writeFloatLE(value, 4 * index);
+  return bytes.toString("base64");
+}
+
+// Functions that run in the page.
+const kPage = `
+const wait = () => new Promise((resolve) => setTimeout(resolve, 30));
+async function scene(id) { location.hash = id; await wait(); await wait(); }
+async function choose(label, value) {
+  const select = [...document.querySelectorAll("main label")].find((l) => l.textContent.trim().startsWith(label)).querySelector("select");
+  select.value = value;
+  select.dispatchEvent(new Event("change"));
+  await wait();
+}
+const grid = (title) => [...document.querySelectorAll("main figure")].find((f) => f.querySelector("figcaption").textContent.startsWith(title))?.querySelector(".grid");
+function at(box, r, c, rows, cols, type) {
+  const canvas = box.querySelector("canvas"), bounds = canvas.getBoundingClientRect();
+  canvas.dispatchEvent(new MouseEvent(type, { bubbles: true, clientX: bounds.left + (c + 0.5) * bounds.width / cols, clientY: bounds.top + (r + 0.5) * bounds.height / rows }));
+}
+const words = () => document.querySelector("main .says")?.textContent ?? "";
+`;
+
+const browser = new Browser(name);
+let failed = 0;
+async function test(title, body) {
+  try {
+    await body();
+    console.log(`ok   ${title}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAIL ${title}\n     ${error.stack}`);
+  }
+}
+const open = async (path, options) => {
+  await browser.open(path, options);
+  await browser.evaluate(kPage);
+};
+const clean = () => assert.deepEqual(browser.problems, []);
+
+execFileSync(maker, [folder]);
+const lenet = page("lenet5.html", "lenet5-article.safetensors", 7, 3), grouped = page("grouped.html", "grouped.safetensors", 7, 3);
+
+await test("every scene opens, at three widths and in both colour schemes, and nothing is loaded", async () => {
+  for (const [width, dark] of [[400, false], [800, true], [1400, false], [1400, true]]) {
+    await open(lenet, { width, dark });
+    const scenes = await browser.evaluate(`[...document.querySelectorAll("#scenes button")].map((b) => b.dataset.scene)`);
+    assert.ok(scenes.length >= 4);
+    for (const id of scenes) {
+      await browser.evaluate(`scene(${JSON.stringify(id)})`);
+      assert.ok(await browser.evaluate(`document.querySelector("main h2") !== null && document.querySelector("main").textContent.length > 100`), id);
+      assert.ok(await browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), `${id} is wider than a window of ${width}`);
+      if (pictures) {
+        mkdirSync(pictures, { recursive: true });
+        writeFileSync(join(pictures, `${id}-${width}${dark ? "-dark" : ""}.png`), await browser.picture());
+      }
+    }
+    clean();
+  }
+});
+
+await test("play, step and pointer move a scene on, and the words follow", async () => {
+  await open(lenet);
+  await browser.evaluate(`scene("unfold")`);
+  const before = await browser.evaluate("words()");
+  await browser.evaluate(`document.querySelector("main button[aria-label='Step on']").click()`);
+  const stepped = await browser.evaluate("words()");
+  assert.notEqual(stepped, before);
+  assert.match(stepped, /^Column 1:/);
+  await browser.evaluate(`at(grid("image"), 1, 1, 6, 6, "pointermove")`);
+  assert.match(await browser.evaluate("words()"), /^Pixel \(1, 1\) is 8\. It has 4 copies/);
+  await browser.evaluate(`at(grid("patch matrix"), 4, 5, 9, 16, "pointermove")`);
+  assert.match(await browser.evaluate("words()"), /^Row 4, column 5 is 15: pixel \(2, 2\)/);
+  clean();
+});
+
+await test("the keyboard reaches a cell", async () => {
+  await open(lenet);
+  await browser.evaluate(`scene("unfold")`);
+  await browser.evaluate(`(() => { const box = grid("patch matrix"); box.focus(); for (const key of ["ArrowRight", "ArrowDown"]) box.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })); })()`);
+  assert.match(await browser.evaluate("words()"), /^Row 1, column 1 is 3/);
+});
+
+for (const [file, layers] of [[lenet, ["conv1", "conv2"]], [grouped, ["conv1", "grouped"]]]) {
+  await test(`${layers.join(", ")}: every output and every gradient, summed again, is the engine's`, async () => {
+    await open(file);
+    for (const layer of layers) {
+      await browser.evaluate(`scene("multiply")`);
+      const key = await browser.evaluate(`[...document.querySelectorAll("main select option")].find((o) => o.textContent.startsWith("${layer} ")).value`);
+      for (const image of [0, 1]) {
+        await browser.evaluate(`choose("Show", "${key}")`);
+        await browser.evaluate(`choose("image", "${image}")`);
+        assert.match(await browser.evaluate(`document.getElementById("forward-check").textContent`), /every one agrees/);
+        await browser.evaluate(`scene("backward")`);
+        assert.match(await browser.evaluate(`document.getElementById("backward-check").textContent`), /every one agrees/);
+        assert.equal(await browser.evaluate(`document.querySelectorAll("main .differs").length`), 0);
+        await browser.evaluate(`scene("multiply")`);
+      }
+    }
+    clean();
+  });
+}
+
+await test("cells of dW, db and dX can be followed", async () => {
+  await open(lenet);
+  await browser.evaluate(`scene("backward")`);
+  await browser.evaluate(`choose("Show", "0")`);
+  for (const [title, r, c, rows, cols, says] of [["dW", 2, 7, 6, 25, /^dW of filter 2, channel 0, weight \(1, 2\).*agrees$/], ["db", 3, 0, 6, 1, /^db of filter 3.*agrees$/], ["dX", 16, 16, 32, 32, /^dX at \(16, 16\): 25 overlapping.*agrees$/]]) {
+    await browser.evaluate(`at(grid("${title}"), ${r}, ${c}, ${rows}, ${cols}, "click")`);
+    assert.match(await browser.evaluate("words()"), says);
+  }
+  clean();
+});
+
+// One number altered: where it shows.
+const kAlterations = {
+  "an output": [(data) => { const list = data.values[data.layers[0].output].data; list[0] = put(list[0], 3 * 784 + 29, 7); }, "multiply", "forward-check", /^All 4,704 outputs recomputed in the page: 1 DISAGREE/, /^Output \(1, 1\) of channel 3.*DISAGREES: engine 7,/],
+  "a pixel": [(data) => { const list = data.values[0].data; list[0] = put(list[0], 0, 9); }, "multiply", "forward-check", /[1-6] DISAGREE/, /^Output \(0, 0\).*DISAGREES/],
+  "a weight": [(data) => { const weight = data.parameters[data.layers[0].weight]; weight.data = put(weight.data, 25 * 2 + 3, 5); }, "multiply", "forward-check", /DISAGREE/, /of channel 2.*DISAGREES/],
+  "a gradient of the image": [(data) => { const list = data.values[0].gradient; list[0] = put(list[0], 32 * 10 + 11, 3); }, "backward", "backward-check", /: 1 DISAGREE/, null],
+};
+for (const [what, [change, id, check, whole, cell]] of Object.entries(kAlterations)) {
+  await test(`${what} altered by hand is found, and where`, async () => {
+    await open(altered(lenet, "altered.html", change));
+    await browser.evaluate(`scene("${id}")`);
+    await browser.evaluate(`choose("Show", "0")`);
+    assert.match(await browser.evaluate(`document.getElementById("${check}").textContent`), whole);
+    if (cell) assert.match(await browser.evaluate("words()"), cell);
+    else {
+      await browser.evaluate(`at(grid("dX"), 10, 11, 32, 32, "click")`);
+      assert.match(await browser.evaluate("words()"), /^dX at \(10, 11\).*DISAGREES: engine 3,/);
+      await browser.evaluate(`at(grid("dX"), 10, 12, 32, 32, "click")`);
+      assert.match(await browser.evaluate("words()"), /agrees$/);
+    }
+    clean();
+  });
+}
+
+await test("names that are HTML are shown as they are, and do nothing", async () => {
+  const hostile = `</script><script>window.hurt = 1</script><img src=x onerror="window.hurt = 2">'"&amp;\u202e`;
+  await open(altered(lenet, "hostile.html", (data) => { data.classes = data.classes.map((c) => c + hostile); data.images[0].name = hostile; data.model = hostile; data.layers[0].name = hostile; }));
+  for (const id of await browser.evaluate(`[...document.querySelectorAll("#scenes button")].map((b) => b.dataset.scene)`)) await browser.evaluate(`scene(${JSON.stringify(id)})`);
+  assert.equal(await browser.evaluate("window.hurt ?? 0"), 0);
+  assert.ok(await browser.evaluate(`document.getElementById("head").textContent.includes("</script><script>")`));
+  assert.equal(await browser.evaluate(`document.querySelectorAll("img[src='x']").length`), 0);
+  clean();
+});
+
+await test("a hover takes no longer than a frame", async () => {
+  await open(lenet);
+  await browser.evaluate(`scene("unfold")`);
+  await browser.evaluate(`choose("Show", "3")`);
+  const times = await browser.evaluate(`(() => { const times = [];
+    for (let i = 0; i < 300; ++i) { const start = performance.now(); at(grid("patch matrix"), i % 150, (i * 7) % 100, 150, 100, "pointermove"); times.push(performance.now() - start); }
+    return times.sort((a, b) => a - b); })()`);
+  const median = times[150], most = times[285];
+  console.log(`     script of a hover: median ${median.toFixed(1)} ms, 95 % within ${most.toFixed(1)} ms`);
+  assert.ok(median <= 4 * kMedian && most <= 4 * kMost);
+});
+
+await test("the page of a LeNet-5 is below 3 MB", () => {
+  const bytes = statSync(lenet).size;
+  console.log(`     ${(bytes / 1e6).toFixed(2)} MB with two pictures`);
+  assert.ok(bytes < 3e6);
+});
+
+await browser.close();
+rmSync(folder, { recursive: true, force: true });
+console.log(failed ? `${failed} failed` : "all passed");
+process.exit(failed ? 1 : 0);
