@@ -169,6 +169,40 @@ for (const [what, [change, id, check, whole, cell]] of Object.entries(kAlteratio
   });
 }
 
+await test("each historical fault is caught by the gradient check, where the settings can show it, and nothing else is", async () => {
+  await open(lenet);
+  await browser.evaluate(`scene("break")`);
+  const verdicts = `[...document.querySelectorAll("#gradient-check tbody tr")].map((r) => r.lastChild.textContent)`;
+  const press = (text) => browser.evaluate(`[...document.querySelectorAll("main button")].find((b) => b.textContent.startsWith("${text}")).click()`);
+  const slide = (label, value) => browser.evaluate(`(() => { const input = [...document.querySelectorAll("main label")].find((l) => l.textContent.startsWith("${label}")).querySelector("input"); input.value = ${value}; input.dispatchEvent(new Event("input")); })()`);
+  assert.deepEqual(await browser.evaluate(verdicts), ["passes", "passes", "passes"]);
+  // Which of dW, dX, dX each one spoils, and the setting without which nothing shows.
+  for (const [fault, caught, label, harmless, harmful] of [["the padding is cropped", [0, 1, 1], "padding", 0, 1], ["tanh's factor", [1, 1, 1]], ["gradients are sums", [1, 1, 1], "images", 1, 2],
+    ["dW is mirrored", [1, 0, 0]], ["the stride is ignored", [0, 1, 1], "stride", 1, 2]]) {
+    await press(fault);
+    assert.deepEqual(await browser.evaluate(verdicts), caught.map((is) => (is ? "CAUGHT" : "passes")), fault);
+    if (label) {
+      await slide(label, harmless);
+      assert.ok((await browser.evaluate(verdicts)).every((v) => v === "passes"), fault);
+      assert.equal(await browser.evaluate(`document.querySelectorAll(".silent").length`), 1, fault);
+      await slide(label, harmful);
+    }
+    await press(fault);
+  }
+  clean();
+});
+
+await test("a weight's step is the engine's, for every parameter", async () => {
+  await open(lenet);
+  await browser.evaluate(`scene("net")`);
+  const parameters = await browser.evaluate(`[...[...document.querySelectorAll("main label")].find((l) => l.textContent.startsWith("parameter")).querySelectorAll("option")].length`);
+  for (let p = 0; p < parameters; ++p) {
+    await browser.evaluate(`choose("parameter", "${p}")`);
+    assert.deepEqual(await browser.evaluate(`[document.querySelectorAll("main .agrees").length, document.querySelectorAll("main .differs").length]`), [3, 0]);
+  }
+  clean();
+});
+
 await test("names that are HTML are shown as they are, and do nothing", async () => {
   const hostile = `</script><script>window.hurt = 1</script><img src=x onerror="window.hurt = 2">'"&amp;\u202e`;
   await open(altered(lenet, "hostile.html", (data) => { data.classes = data.classes.map((c) => c + hostile); data.images[0].name = hostile; data.model = hostile; data.layers[0].name = hostile; }));

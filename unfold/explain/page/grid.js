@@ -20,6 +20,16 @@ for (const query of ["(prefers-color-scheme: dark)", "print"]) {
   });
 }
 
+/// The colour of a value where `most` has the full one, as [red, green, blue].
+export function shade(value, most) {
+  palette ??= colours();
+  const t = most > 0 ? Math.min(1, Math.abs(value) / most) : 0, to = value < 0 ? palette.low : palette.high;
+  return palette.zero.map((z, k) => Math.round(z + (to[k] - z) * t));
+}
+
+/// Draws {redraw(), isConnected} again whenever the colours change, as long as it is on the page.
+export const repaint = (drawing) => grids.add(drawing);
+
 /// options: rows, cols; value(r, c): a number, or null where there is none (drawn hatched: padding, "not yet");
 /// cell: pixels a cell (default: by size); title: caption; scale: the value of full colour (default: the largest);
 /// bands: [every rows, every cols]: thicker lines; onPoint(r, c) or onPoint(null): pointer or cursor; onPick(r, c): click
@@ -50,15 +60,11 @@ export function matrix(options) {
     const g = context(base), p = palette;
     let most = options.scale ?? 0;
     if (!options.scale) for (let r = 0; r < rows; ++r) for (let c = 0; c < cols; ++c) most = Math.max(most, Math.abs(value(r, c) ?? 0));
-    const fill = (v) => {
-      const t = most > 0 ? Math.min(1, Math.abs(v) / most) : 0, to = v < 0 ? p.low : p.high;
-      return p.zero.map((z, k) => Math.round(z + (to[k] - z) * t));
-    };
     g.textAlign = "center";
     g.textBaseline = "middle";
     for (let r = 0; r < rows; ++r) {
       for (let c = 0; c < cols; ++c) {
-        const v = value(r, c), colour = v == null ? null : fill(v);
+        const v = value(r, c), colour = v == null ? null : shade(v, most);
         g.fillStyle = colour ? `rgb(${colour})` : p.hatch;
         g.fillRect(c * cell, r * cell, cell, cell);
         if (cell >= kNumbersFrom && v != null) {
@@ -149,7 +155,7 @@ export function matrix(options) {
   const title = (text) => caption.replaceChildren(...[text].flat());
   title(options.title ?? "");
   const handle = { element, redraw, reveal, title, mark: (list) => { marks = list; drawMarks(); }, get isConnected() { return element.isConnected; } };
-  grids.add(handle);
+  repaint(handle);
   redraw();
   return handle;
 }

@@ -4,9 +4,12 @@ import { probabilities, readTrace } from "./trace.js";
 import { unfoldScene } from "./scene_unfold.js";
 import { multiplyScene } from "./scene_multiply.js";
 import { backwardScene } from "./scene_backward.js";
+import { netScene } from "./scene_net.js";
+import { breakScene } from "./scene_break.js";
+import { costScene } from "./scene_cost.js";
 import { predictScene } from "./scene_predict.js";
 
-const kScenes = [unfoldScene, multiplyScene, backwardScene, predictScene];
+const kScenes = [unfoldScene, multiplyScene, backwardScene, netScene, breakScene, costScene, predictScene];
 
 /// What the network says of each image.
 function answers(trace) {

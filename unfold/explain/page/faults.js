@@ -1,0 +1,83 @@
+// One convolution with tanh behind it, forward and backward in double, with historical faults to be switched on. Plain
+// loops, one channel in and out, for the small examples of "Break it".
+
+/// The faults: what was wrong, and where such a thing stood.
+export const kFaults = {
+  crop: ["the padding is cropped off the wrong axes", "col2im hands its result back as padded[pad:-pad, pad:-pad, :, :]: with the batch and the channels first, these are not height and width. Nothing of the image's border is cut, so dX has the wrong size."],
+  factor: ["tanh's factor is missing backward", "Forward is 1.7159 tanh(z), backward 1 \u2212 tanh\u00b2(z): every gradient is too small by 1.7159."],
+  sum: ["gradients are sums where the loss is a mean", "The loss is the mean over the images, the gradient of the convolution the sum: too large by the number of images. Adam hides it, for it divides by the gradient's size; plain gradient descent does not."],
+  mirror: ["dW is mirrored", "The kernel is turned by 180 degrees where it should not be: dW lands at the opposite weight."],
+  stride: ["the stride is ignored backward", "dX is made as if the window had moved by one pixel at a time: right for stride 1, wrong for any other."],
+};
+export const kScale = 1.7159;
+
+/// A setting of whole and half numbers: {n, size, kernel, stride, padding} with x [n], w, target [n].
+export function faultSetting({ images = 2, size = 5, kernel = 3, stride = 1, padding = 0 }) {
+  const out = Math.floor((size + 2 * padding - kernel) / stride) + 1;
+  if (out < 1) return null;
+  const numbers = (n, seed) => Array.from({ length: n }, (_, i) => (((i * 7 + seed * 13 + ((i * i) % 11)) % 9) - 4) / 8);
+  return { images, size, kernel, stride, padding, out, x: Array.from({ length: images }, (_, i) => numbers(size * size, i + 1)), w: numbers(kernel * kernel, 5),
+    target: Array.from({ length: images }, (_, i) => numbers(out * out, i + 7)) };
+}
+
+/// Calls body(pixel, weight, output) for each product of the convolution that lies inside the image.
+function eachProduct(s, body, stride = s.stride) {
+  for (let o = 0; o < s.out * s.out; ++o) {
+    for (let k = 0; k < s.kernel * s.kernel; ++k) {
+      const y = Math.floor(o / s.out) * stride - s.padding + Math.floor(k / s.kernel), x = (o % s.out) * stride - s.padding + (k % s.kernel);
+      if (y >= 0 && x >= 0 && y < s.size && x < s.size) body(y * s.size + x, k, o);
+    }
+  }
+}
+
+/// a = 1.7159 tanh(z), z the convolution of image i.
+function forward(s, i, x, w) {
+  const z = new Array(s.out * s.out).fill(0);
+  eachProduct(s, (pixel, k, o) => { z[o] += w[k] * x[i][pixel]; });
+  return z.map((v) => kScale * Math.tanh(v));
+}
+
+/// The mean over the images of sum (a - target)^2 / 2.
+export function faultLoss(s, x = s.x, w = s.w) {
+  let loss = 0;
+  for (let i = 0; i < s.images; ++i) forward(s, i, x, w).forEach((a, o) => { loss += (a - s.target[i][o]) ** 2 / 2; });
+  return loss / s.images;
+}
+
+/// {dx [n], dw} by the backward pass, with the faults whose names are in `on` (a Set).
+export function faultGradients(s, on = new Set()) {
+  const count = s.kernel * s.kernel, dw = new Array(count).fill(0), dx = [], mean = on.has("sum") ? 1 : 1 / s.images;
+  for (let i = 0; i < s.images; ++i) {
+    const a = forward(s, i, s.x, s.w);
+    const dz = a.map((v, o) => { const t = v / kScale; return (v - s.target[i][o]) * (on.has("factor") ? 1 : kScale) * (1 - t * t) * mean; });
+    eachProduct(s, (pixel, k, o) => { dw[on.has("mirror") ? count - 1 - k : k] += dz[o] * s.x[i][pixel]; });
+    if (on.has("crop") && s.padding > 0) {
+      const wide = s.size + 2 * s.padding, padded = new Array(wide * wide).fill(0);
+      const stride = on.has("stride") ? 1 : s.stride;
+      for (let o = 0; o < dz.length; ++o) for (let k = 0; k < count; ++k) padded[(Math.floor(o / s.out) * stride + Math.floor(k / s.kernel)) * wide + (o % s.out) * stride + (k % s.kernel)] += s.w[k] * dz[o];
+      dx.push(Array.from({ length: s.size * s.size }, (_, p) => padded[Math.floor(p / s.size) * wide + (p % s.size)])); // read where the image would begin
+      continue;
+    }
+    const one = new Array(s.size * s.size).fill(0);
+    eachProduct(s, (pixel, k, o) => { one[pixel] += s.w[k] * dz[o]; }, on.has("stride") ? 1 : s.stride);
+    dx.push(one);
+  }
+  return { dx, dw };
+}
+
+/// Central differences of the loss against given gradients: by tensor the largest relative error and its cell,
+/// {tensor, worst, at, analytic, numeric}.
+export function faultCheck(s, gradients, step = 1e-5) {
+  const compare = (tensor, values, analytic, loss) => {
+    const largest = Math.max(...analytic.map(Math.abs), 1e-12);
+    let row = { tensor, worst: 0, at: 0, analytic: analytic[0], numeric: 0 };
+    values.forEach((v, at) => {
+      const numeric = (loss(at, v + step) - loss(at, v - step)) / (2 * step), error = Math.abs(numeric - analytic[at]) / Math.max(Math.abs(numeric), Math.abs(analytic[at]), 1e-3 * largest);
+      if (at === 0 || !(error <= row.worst)) row = { tensor, worst: error, at, analytic: analytic[at], numeric };
+    });
+    return row;
+  };
+  const replaced = (list, at, v) => list.map((old, i) => (i === at ? v : old));
+  return [compare("dW", s.w, gradients.dw, (at, v) => faultLoss(s, s.x, replaced(s.w, at, v))),
+    ...s.x.map((image, i) => compare(`dX of image ${i}`, image, gradients.dx[i], (at, v) => faultLoss(s, s.x.map((one, j) => (j === i ? replaced(one, at, v) : one)), s.w)))];
+}
