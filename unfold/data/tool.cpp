@@ -78,17 +78,18 @@ int start(const std::vector<std::string>& command, const std::filesystem::path& 
   return failed;
 }
 
-/// Takes what the program has printed so far; false at the end of it.
-bool drain(int pipe_end, std::string& output) {
-  constexpr size_t kKept = 4096;
+/// Takes what the program has printed so far; false at the end of it. At most 1 MiB a call: who prints
+/// without end shall not keep the caller from its clock.
+bool drain(int pipe_end, std::string& output, size_t kept) {
   char piece[4096];
-  while (true) {
+  for (int pieces = 0; pieces < 256; ++pieces) {
     const ssize_t n = ::read(pipe_end, piece, sizeof piece);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return n < 0;
     output.append(piece, static_cast<size_t>(n));
-    if (output.size() > kKept) output.erase(0, output.size() - kKept);
+    if (output.size() > kept) output.erase(0, output.size() - kept);
   }
+  return true;
 }
 
 }  // namespace
@@ -102,7 +103,7 @@ std::string ToolResult::last_line() const {
 }
 
 ToolResult run_tool(const std::vector<std::string>& command, const std::filesystem::path& directory,
-                    const std::function<bool()>& tick) {
+                    const std::function<bool()>& tick, size_t kept) {
   ToolResult result;
   Child child;
   if (const int failed = start(command, directory, child); failed != 0) {
@@ -114,15 +115,16 @@ ToolResult run_tool(const std::vector<std::string>& command, const std::filesyst
   while (child.running()) {
     pollfd waiting{open ? child.pipe_end : -1, POLLIN, 0};
     ::poll(&waiting, 1, 100);
-    if (open) open = drain(child.pipe_end, result.output);
+    if (open) open = drain(child.pipe_end, result.output, kept);
     if (!tick()) {
       result.stopped = true;
       child.stop();
     }
   }
-  if (open) drain(child.pipe_end, result.output);
+  if (open) drain(child.pipe_end, result.output, kept);
   if (WIFEXITED(child.status)) result.exit_code = WEXITSTATUS(child.status);
-  if (WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGINT) {
+  if (WIFSIGNALED(child.status)) result.signal = WTERMSIG(child.status);
+  if (result.signal == SIGINT) {
     throw Error(ErrorKind::runtime, "interrupted")
         .where(command[0])
         .hint("run it again: what has arrived so far is kept");

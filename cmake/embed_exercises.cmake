@@ -1,0 +1,11 @@
+# Writes OUTPUT, a C++ file with the text of FOLDER's *.cpp as `embedded_files` (cli/embedded.h).
+file(GLOB names RELATIVE ${FOLDER} ${FOLDER}/*.cpp)
+list(SORT names)
+set(text "// Made by cmake/embed_exercises.cmake from ${FOLDER}.\n#include \"cli/embedded.h\"\n\nnamespace unfold::cli {\n\n")
+string(APPEND text "std::span<const EmbeddedFile> embedded_files() {\n  static constexpr EmbeddedFile kFiles[] = {\n")
+foreach(name IN LISTS names)
+  file(READ ${FOLDER}/${name} content)
+  string(APPEND text "      {\"${name}\", R\"embedded(${content})embedded\"},\n")
+endforeach()
+string(APPEND text "  };\n  return kFiles;\n}\n\n}  // namespace unfold::cli\n")
+file(WRITE ${OUTPUT} "${text}")
