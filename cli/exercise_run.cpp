@@ -216,7 +216,6 @@ int line_of_crash(const Compiler& compiler, const Exercise& exercise, const fs::
 
 ExerciseRun run_in(const fs::path& folder, const Exercise& exercise, const fs::path& file,
                    const std::vector<ExerciseCase>& cases, int seconds) {
-  using End = ExerciseRun::End;
   const Compiler compiler;
   for (const EmbeddedFile& embedded : embedded_files()) {
     if (embedded.name == "runner.cpp") write_file(folder / embedded.name, embedded.text);
@@ -227,7 +226,7 @@ ExerciseRun run_in(const fs::path& folder, const Exercise& exercise, const fs::p
   result.compiler = replaced(built.output, fs::absolute(file).string(), file.string());
   if (built.stopped) result.compiler += "the compiler took more than two minutes\n";
   if (!built.ok()) {
-    result.end = End::not_compiled;
+    result.end = ExerciseRun::End::not_compiled;
     return result;
   }
   const ToolResult run =
@@ -240,16 +239,16 @@ ExerciseRun run_in(const fs::path& folder, const Exercise& exercise, const fs::p
   result.printed = run.output;
   result.answers = read_answers(folder / "answers", exercise, cases.size());
   if (run.stopped || run.signal == SIGXCPU) {
-    result.end = End::too_long;
+    result.end = ExerciseRun::End::too_long;
   } else if (run.signal != 0) {
-    result.end = End::crashed;
+    result.end = ExerciseRun::End::crashed;
     result.signal = run.signal;
     result.line = line_of_crash(compiler, exercise, file, folder, seconds);
   } else if (run.exit_code == 3 && result.answers.size() < cases.size()) {
-    result.end = End::threw;
+    result.end = ExerciseRun::End::threw;
     result.exception = run.last_line();
   } else if (result.answers.size() < cases.size()) {
-    result.end = End::left;
+    result.end = ExerciseRun::End::left;
   }
   return result;
 }
