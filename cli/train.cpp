@@ -11,6 +11,7 @@
 #include "cli/build_info.h"
 #include "cli/progress.h"
 #include "cli/run.h"
+#include "cli/run_records.h"
 #include "cli/suggest.h"
 #include "cli/terminal.h"
 #include "cli/train_options.h"
@@ -153,6 +154,7 @@ class TrainingRun {
     folder_->clear();  // only now: an earlier run there outlives a new one that cannot begin
     folder_->write_config(model_.name, trainer_->recipe(), state_, environment());
     folder_->log("start", {{"model", model_.name}, {"data", model_.trained_on}});
+    records_->begin(!o_.no_replay, o_.tensorboard);
     save();  // from here on there is something to resume
   }
 
@@ -176,6 +178,8 @@ class TrainingRun {
     folder_->write_config(model_.name, trainer_->recipe(), state_, environment());
     folder_->log("resume", {{"epoch", std::to_string(at.epoch)}, {"step", std::to_string(at.step)}});
     folder_->write_metrics(state_);
+    const std::string note = records_->go_on(at.epoch);
+    if (!note.empty()) std::cerr << "note: " << note << std::endl;
     say("resumed " + folder_->path().string() + " at epoch " + std::to_string(at.epoch + 1) + ", step " +
         std::to_string(at.step));
   }
@@ -183,6 +187,7 @@ class TrainingRun {
   void start(const Recipe& recipe) {
     pool_ = std::make_unique<ThreadPool>(o_.machine.resolved_threads());
     trainer_ = std::make_unique<Trainer>(model_, data_.train, recipe, *pool_);
+    records_.emplace(*folder_, *trainer_, data_.train, *pool_);
     if (o_.target_acc && trainer_->val_images() == 0) {
       throw Error(ErrorKind::usage, "--target-acc needs validation images").hint("leave out --val-split 0");
     }
@@ -245,13 +250,7 @@ class TrainingRun {
     const bool best = state_.best_epoch == row.epoch;
     if (best) save_model(folder_->best(), model_);
     save_model(folder_->last(), model_);
-    folder_->write_metrics(state_);
-    folder_->log("epoch", {{"epoch", std::to_string(row.epoch)},
-                           {"train_loss", std::to_string(row.train_loss)},
-                           {"train_acc", std::to_string(row.train_acc)},
-                           {"val_loss", std::to_string(row.val_loss)},
-                           {"val_acc", std::to_string(row.val_acc)},
-                           {"seconds", std::to_string(row.seconds)}});
+    records_->epoch(state_);
     save();
     progress_.epoch(row, trainer_->recipe().epochs, best);
   }
@@ -312,6 +311,7 @@ class TrainingRun {
   Model model_;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<Trainer> trainer_;
+  std::optional<RunRecords> records_;
   RunState state_;
   Clock::time_point saved_;
 };

@@ -61,6 +61,11 @@ void TrainFlags::add_to(CLI::App* c) {
   c->add_flag("--force", force, "Replace the run in a folder that is not empty");
   c->add_option("--save-every", save_every, "Steps between checkpoints; default: each epoch and every 10 s")
       ->check(CLI::NonNegativeNumber);
+  c->add_flag("--tensorboard", tensorboard,
+              "Also write curves as TensorBoard event files, in RUN/tensorboard");
+  c->add_flag(
+      "--no-replay", no_replay,
+      "Record no training replay for the report (networks of at most 16,384 numbers an epoch have one)");
   CLI::Option* go_on = c->add_option(
       "--resume", resume, "Go on with the run in this folder, to the same bits; its settings are kept");
   for (CLI::Option* option : c->get_options()) {  // what would be ignored is refused

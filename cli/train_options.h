@@ -14,7 +14,7 @@ struct TrainFlags {
   std::optional<double> lr, momentum, weight_decay, val_split, target_acc, max_time;
   uint64_t seed = 0;
   int64_t patience = 0, save_every = 0;
-  bool force = false, json = false;
+  bool force = false, json = false, tensorboard = false, no_replay = false;
   MachineOptions machine;
 
   void add_to(CLI::App* command);

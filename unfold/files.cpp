@@ -123,6 +123,18 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
   write_file(path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
+void append_file(const std::filesystem::path& path, std::string_view text) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  int reason = errno;
+  const bool closed = fd >= 0 && ::close(fd) == 0;
+  if (written && closed) return;
+  if (written) reason = errno;
+  throw Error(ErrorKind::runtime, std::string("cannot write: ") + std::strerror(reason))
+      .where(path.string())
+      .hint("free some space or choose another place");
+}
+
 void require_writable(const std::filesystem::path& directory) {
   std::error_code code;
   std::filesystem::create_directories(directory, code);

@@ -26,6 +26,10 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, ErrorKind ki
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file(const std::filesystem::path& path, std::string_view text);
 
+/// Adds `text` to the end of the file, made if missing, in one write: a reader sees all of it or nothing, and
+/// what was there is not touched. Not synced. Throws runtime, naming path and reason.
+void append_file(const std::filesystem::path& path, std::string_view text);
+
 /// Throws runtime unless files can be created in `directory` (created with its parents if missing).
 void require_writable(const std::filesystem::path& directory);
 

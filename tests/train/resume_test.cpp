@@ -102,6 +102,7 @@ void check_same_end(const fs::path& folder) {
   }
   CHECK(losses_of(folder) == losses_of(whole.run));
   CHECK(text_of(folder / "norms.csv") == text_of(whole.run / "norms.csv"));
+  CHECK((text_of(folder / "replay.jsonl") == text_of(whole.run / "replay.jsonl")));
   CHECK(text_of(folder / "confusion_matrix.csv") == text_of(whole.run / "confusion_matrix.csv"));
   for (const auto& entry : fs::directory_iterator(folder)) {
     CHECK(!contains(entry.path().filename().string(), ".tmp-"));
@@ -202,16 +203,16 @@ TEST_CASE("killed inside the writing of a checkpoint: at most one interval is re
   CHECK(positions.size() >= 4);  // the faults did strike at different places
 
   // Killed when a checkpoint is all but in place: what is there is the one of one interval before.
-  for (int64_t k : {3, 5}) {
+  for (int64_t k : {4, 6}) {
     const fs::path folder = reference().folder / ("interval" + std::to_string(k));
     fs::create_directory(folder);
     auto command = run_into(folder, reference().data);
     command.insert(command.begin(), UNFOLD_PROGRAM);
-    // Renames: 1 config.json, 2 the checkpoint of step 0, 3 that of step kSaveEvery, ...
+    // Renames: 1 config.json, 2 replay.jsonl, 3 the checkpoint of step 0, 4 that of step kSaveEvery, ...
     const FaultRun broken =
         run_with_fault(UNFOLD_FAULT_SHIM, folder, "rename:" + std::to_string(k) + ":kill", command);
     CHECK(broken.signal == SIGKILL);
-    const int64_t killed_at = (k - 2) * kSaveEvery;
+    const int64_t killed_at = (k - 3) * kSaveEvery;
     CHECK(steps_in(folder) == killed_at - kSaveEvery);
   }
 }

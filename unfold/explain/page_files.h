@@ -1,4 +1,4 @@
-// The files of unfold/explain/page/, as cmake/embed.cmake puts them into the program.
+// The files of pages, as cmake/embed.cmake puts them into the program.
 #pragma once
 
 #include <span>
@@ -9,6 +9,7 @@ namespace unfold {
 struct PageFile {
   std::string_view name, text;
 };
-std::span<const PageFile> page_files();
+std::span<const PageFile> page_files();    ///< unfold/explain/page/
+std::span<const PageFile> report_files();  ///< unfold/train/page/
 
 }  // namespace unfold

@@ -7,14 +7,20 @@
 #include <vector>
 
 #include "unfold/data/sha256.h"
+#include "unfold/explain/page_files.h"
 #include "unfold/train/html.h"
 #include "unfold/train/metrics.h"
-#include "unfold/train/report_page.h"
 
 namespace unfold::html {
 namespace {
 
 constexpr size_t kLongText = 400, kNote = 2000;  // characters
+
+/// The text of a file of unfold/train/page/.
+std::string_view file(std::string_view name) {
+  const auto files = report_files();
+  return std::find_if(files.begin(), files.end(), [&](const PageFile& f) { return f.name == name; })->text;
+}
 
 std::string hash_of(std::string_view script) {
   const std::string hex = sha256(std::as_bytes(std::span(script)));
@@ -30,15 +36,21 @@ std::string hash_of(std::string_view script) {
 std::string page(const Page& page) {
   const std::string note =
       page.note.empty() ? "" : "<p class=\"note\" role=\"note\">" + name(page.note, kNote) + "</p>\n";
+  std::string script(file("report.js"));
+  if (page.replay) script += file("replay.js");
   const std::pair<std::string_view, std::string> parts[] = {
-      {"hash", hash_of(kReportScript)},         {"title_text", escape(page.title, kLongText)},
-      {"style", std::string(kReportStyle)},     {"title", name(page.title, kLongText)},
-      {"subtitle", std::string(page.subtitle)}, {"note", note},
-      {"main", std::string(page.main)},         {"script", std::string(kReportScript)},
+      {"hash", hash_of(script)},
+      {"title_text", escape(page.title, kLongText)},
+      {"style", std::string(file("report.css"))},
+      {"title", name(page.title, kLongText)},
+      {"subtitle", std::string(page.subtitle)},
+      {"note", note},
+      {"main", std::string(page.main)},
+      {"script", script},
   };
   // One pass over the frame: what a part holds is never searched for the name of another.
   std::string out;
-  std::string_view rest = kReportPage;
+  std::string_view rest = file("report.html");
   for (size_t open = rest.find("{{"); open != std::string_view::npos; open = rest.find("{{")) {
     const size_t close = rest.find("}}", open);
     const std::string_view wanted = rest.substr(open + 2, close - open - 2);

@@ -9,6 +9,7 @@ namespace unfold::html {
 /// One page. Title and note are text of users; subtitle and main are HTML.
 struct Page {
   std::string_view title, subtitle, note, main;
+  bool replay = false;  ///< whether the script of the training replay belongs to it
 };
 
 /// The page as one HTML file that loads nothing and runs no script but its own.

@@ -198,6 +198,32 @@ std::string facts(const Report& report) {
   return table("facts", "How the model was made", column("What") + column("Value"), body);
 }
 
+/// The controls of the replay and its data; the script makes the pictures. JSON in a script element can do
+/// nothing and ends at the first "</": no '<' is left in it.
+std::string replay(const Report& report) {
+  std::string data;
+  for (const char c : report.replay) {
+    if (c == '<') {
+      data += "\\u003c";
+    } else {
+      data += c;
+    }
+  }
+  const std::string last = std::to_string(report.replay_frames - 1);
+  return "<p class=\"hint\">What the network looked like after each epoch: its first filters, what they and "
+         "the "
+         "layers behind them make of one image, and which classes it mixed up.</p>\n"
+         "<noscript><p>The replay needs JavaScript.</p></noscript>\n"
+         "<div id=\"replay-stage\" hidden>\n<div class=\"controls\"><button type=\"button\" "
+         "id=\"replay-play\">Play"
+         "</button><label for=\"replay-at\">Epoch</label><input type=\"range\" id=\"replay-at\" min=\"0\" "
+         "max=\"" +
+         last + "\" step=\"1\" value=\"" + last +
+         "\"><output id=\"replay-now\" for=\"replay-at\"></output></div>\n<div class=\"views\" "
+         "id=\"replay-views\"></div>\n</div>\n<script type=\"application/json\" id=\"replay-data\">" +
+         data + "</script>\n";
+}
+
 void check(const Report& report) {
   const int64_t classes = report.confusion.classes();
   if (report.classes.size() != static_cast<size_t>(classes)) {
@@ -228,12 +254,13 @@ std::string report_html(const Report& report) {
   using html::section;
   const std::string main =
       headline(report) + section("learning", "Learning", report_curves(report)) +
+      (report.replay.empty() ? "" : section("replay", "Training replay", replay(report))) +
       section("mistakes", "Where it goes wrong", confusion(report)) +
       section("classes", "Class by class", class_table(report)) +
       section("wrong", "The most confident mistakes", samples(report, report.wrong, false)) +
       section("right", "Right predictions", samples(report, report.right, true)) +
       section("facts", "How it was made", facts(report));
-  return html::page({title, subtitle, report.note, main});
+  return html::page({title, subtitle, report.note, main, !report.replay.empty()});
 }
 
 }  // namespace unfold

@@ -35,7 +35,9 @@ struct Report {
     int64_t index = 0;      ///< place in the test set, from 0
   };
   std::vector<Sample> right, wrong;  ///< some of them; the wrong ones surest first
-  int64_t best_epoch = 0;            ///< the epoch best.safetensors was saved in; 0: none
+  std::string replay;         ///< what was recorded of the training, as read_replay gives it; "" for nothing
+  int64_t replay_frames = 0;  ///< epochs in it
+  int64_t best_epoch = 0;     ///< the epoch best.safetensors was saved in; 0: none
 };
 
 /// The report as one HTML page: no network, pictures inside, light and dark, readable on a phone, on paper,

@@ -1,14 +1,11 @@
 #include "unfold/train/run_folder.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <chrono>
-#include <cstring>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "unfold/files.h"
+#include "unfold/train/tensorboard.h"
 
 namespace unfold {
 namespace {
@@ -18,7 +15,7 @@ namespace fs = std::filesystem;
 constexpr const char* kFiles[] = {"best.safetensors",     "last.safetensors", "checkpoint.safetensors",
                                   "config.json",          "metrics.csv",      "log.jsonl",
                                   "confusion_matrix.csv", "report.html",      "norms.csv",
-                                  "test.safetensors"};
+                                  "test.safetensors",     "replay.jsonl"};
 
 std::string now() {
   const std::time_t time = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
@@ -60,6 +57,7 @@ RunFolder RunFolder::create(const fs::path& out, const std::string& name, bool f
 void RunFolder::clear() const {
   std::error_code code;
   for (const char* file : kFiles) fs::remove(path_ / file, code);
+  remove_event_files(tensorboard());
 }
 
 void RunFolder::abandon() const {
@@ -110,16 +108,8 @@ void RunFolder::log(const std::string& event,
       json[name] = value;
     }
   }
-  // Appended, one whole line in one write: a reader sees whole lines, and an earlier one is never touched.
-  const std::string line = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  const int fd = ::open((path_ / "log.jsonl").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  const bool good = fd >= 0 && ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
-  const int reason = errno;
-  if (fd >= 0) ::close(fd);
-  if (!good) {
-    throw Error(ErrorKind::runtime, std::string("cannot write: ") + std::strerror(reason))
-        .where((path_ / "log.jsonl").string());
-  }
+  append_file(path_ / "log.jsonl",
+              json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 void RunFolder::write_config(const std::string& model, const Recipe& recipe, const RunState& state,

@@ -4,6 +4,8 @@
 //   checkpoint.safetensors              to resume from
 //   config.json                         every setting, resolved
 //   metrics.csv norms.csv               a row per epoch; a row per epoch and layer
+//   replay.jsonl                        what the training replay shows, epoch by epoch
+//   tensorboard/                        curves as event files, if asked for
 //   log.jsonl                           what happened, a JSON object a line
 //   confusion_matrix.csv                of the test images, when the run is done
 //   test.safetensors report.html        what the test images showed; the page made of all this
@@ -38,6 +40,8 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path best() const { return path_ / "best.safetensors"; }
   std::filesystem::path last() const { return path_ / "last.safetensors"; }
+  std::filesystem::path replay() const { return path_ / "replay.jsonl"; }
+  std::filesystem::path tensorboard() const { return path_ / "tensorboard"; }
   std::filesystem::path checkpoint() const { return path_ / "checkpoint.safetensors"; }
 
   /// Appends one event to log.jsonl: {"event": ..., "time": ..., fields...}. Values that are numbers stay

@@ -6,6 +6,7 @@
 
 #include "unfold/files.h"
 #include "unfold/train/html.h"
+#include "unfold/train/replay.h"
 #include "unfold/train/schedule.h"
 #include "unfold/train/test_results.h"
 
@@ -134,6 +135,11 @@ Report read_report(const fs::path& folder) {
   report.best_epoch = best_epoch(report.epochs);
   if (fs::exists(norms, code)) report.norms = parse_norms_csv(text_of(norms), norms.string());
   report.rate = rate_between(config, report);
+  if (fs::exists(folder / "replay.jsonl", code)) {
+    ReplayText replay = read_replay(folder / "replay.jsonl");
+    report.replay = std::move(replay.json);
+    report.replay_frames = replay.frames;
+  }
   if (fs::exists(test, code)) {
     TestResults results = load_test_results(test);
     report.test_loss = results.loss;

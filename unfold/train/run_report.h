@@ -8,8 +8,8 @@
 namespace unfold {
 
 /// What the files of a run's folder tell, as far as the run came: without test.safetensors there are no test
-/// results, without norms.csv no norms. Throws data if the folder holds no run (no config.json) or a
-/// table in it cannot be read, model if test.safetensors is damaged.
+/// results, without norms.csv no norms, without replay.jsonl no replay. Throws data if the folder holds no
+/// run (no config.json) or a table in it cannot be read, model if test.safetensors is damaged.
 Report read_report(const std::filesystem::path& folder);
 
 }  // namespace unfold
