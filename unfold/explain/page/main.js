@@ -3,6 +3,7 @@ import { h, put } from "./dom.js";
 import { probabilities, readTrace } from "./trace.js";
 import { unfoldScene } from "./scene_unfold.js";
 import { multiplyScene } from "./scene_multiply.js";
+import { batchScene } from "./scene_batch.js";
 import { poolScene } from "./scene_pool.js";
 import { backwardScene } from "./scene_backward.js";
 import { netScene } from "./scene_net.js";
@@ -10,7 +11,7 @@ import { breakScene } from "./scene_break.js";
 import { costScene } from "./scene_cost.js";
 import { predictScene } from "./scene_predict.js";
 
-const kScenes = [unfoldScene, multiplyScene, poolScene, backwardScene, netScene, breakScene, costScene, predictScene];
+const kScenes = [unfoldScene, multiplyScene, batchScene, poolScene, backwardScene, netScene, breakScene, costScene, predictScene];
 
 /// What the network says of each image.
 function answers(trace) {

@@ -23,15 +23,19 @@ export function realPooling(trace, key, image) {
     x: input.data[image], y: output.data[image], dy: output.gradient[image], dx: alone ? input.gradient[image] : null });
 }
 
+/// n whole numbers of from .. from + spread - 1 that look like none in particular; another seed, others.
+export function wholeNumbers(n, from, spread, seed) {
+  return Float32Array.from({ length: n }, (_, i) => from + ((i * 7 + seed * 3 + ((i * i) % 11)) % spread));
+}
+
 /// A made-up layer of small whole numbers, the same for the same settings; another `seed`, another image. y and dx are
 /// the page's own. null if the window does not fit.
 export function smallPooling({ max = false, size = 6, channels = 1, kernel = 2, stride = 2, padding = 0, includePad = true, seed = 0 } = {}) {
   const out = Math.floor((size + 2 * padding - kernel) / stride) + 1;
   if (out < 1) return null;
-  const whole = (n, from, spread, start) => Float32Array.from({ length: n }, (_, i) => from + ((i * 7 + start * 3 + ((i * i) % 11)) % spread));
   const s = finishPooling({ name: "small example", real: false, image: seed, max, includePad, C: channels, H: size, W: size, OH: out, OW: out,
     KH: kernel, KW: kernel, SH: stride, SW: stride, PT: padding, PL: padding, DH: 1, DW: 1,
-    x: whole(channels * size * size, 0, 10, seed), dy: whole(channels * out * out, -4, 9, 2 + seed) });
+    x: wholeNumbers(channels * size * size, 0, 10, seed), dy: wholeNumbers(channels * out * out, -4, 9, 2 + seed) });
   s.y = Float32Array.from(s.pooled);
   s.dx = Float32Array.from({ length: s.x.length }, (_, i) => poolGradient(s, Math.floor(i / (s.H * s.W)), Math.floor(i / s.W) % s.H, i % s.W).sum);
   return s;
