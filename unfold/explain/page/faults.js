@@ -30,39 +30,48 @@ function eachProduct(s, body, stride = s.stride) {
   }
 }
 
-/// a = 1.7159 tanh(z), z the convolution of image i.
-function forward(s, i, x, w) {
+/// z of image i: the convolution.
+export function faultForward(s, i, x = s.x, w = s.w) {
   const z = new Array(s.out * s.out).fill(0);
   eachProduct(s, (pixel, k, o) => { z[o] += w[k] * x[i][pixel]; });
-  return z.map((v) => kScale * Math.tanh(v));
+  return z;
 }
 
-/// The mean over the images of sum (a - target)^2 / 2.
+const activation = (z) => kScale * Math.tanh(z);
+
+/// The mean over the images of sum (a - target)^2 / 2, where a = 1.7159 tanh(z).
 export function faultLoss(s, x = s.x, w = s.w) {
   let loss = 0;
-  for (let i = 0; i < s.images; ++i) forward(s, i, x, w).forEach((a, o) => { loss += (a - s.target[i][o]) ** 2 / 2; });
+  for (let i = 0; i < s.images; ++i) faultForward(s, i, x, w).forEach((z, o) => { loss += (activation(z) - s.target[i][o]) ** 2 / 2; });
   return loss / s.images;
 }
 
-/// {dx [n], dw} by the backward pass, with the faults whose names are in `on` (a Set).
-export function faultGradients(s, on = new Set()) {
-  const count = s.kernel * s.kernel, dw = new Array(count).fill(0), dx = [], mean = on.has("sum") ? 1 : 1 / s.images;
-  for (let i = 0; i < s.images; ++i) {
-    const a = forward(s, i, s.x, s.w);
-    const dz = a.map((v, o) => { const t = v / kScale; return (v - s.target[i][o]) * (on.has("factor") ? 1 : kScale) * (1 - t * t) * mean; });
-    eachProduct(s, (pixel, k, o) => { dw[on.has("mirror") ? count - 1 - k : k] += dz[o] * s.x[i][pixel]; });
-    if (on.has("crop") && s.padding > 0) {
-      const wide = s.size + 2 * s.padding, padded = new Array(wide * wide).fill(0);
-      const stride = on.has("stride") ? 1 : s.stride;
-      for (let o = 0; o < dz.length; ++o) for (let k = 0; k < count; ++k) padded[(Math.floor(o / s.out) * stride + Math.floor(k / s.kernel)) * wide + (o % s.out) * stride + (k % s.kernel)] += s.w[k] * dz[o];
-      dx.push(Array.from({ length: s.size * s.size }, (_, p) => padded[Math.floor(p / s.size) * wide + (p % s.size)])); // read where the image would begin
-      continue;
+/// The convolution's backward pass: {dx [n], dw} from dz [n], with the faults whose names are in `on` (a Set).
+export function faultBackward(s, dz, on = new Set()) {
+  const count = s.kernel * s.kernel, dw = new Array(count).fill(0), stride = on.has("stride") ? 1 : s.stride;
+  const dx = dz.map((one, i) => {
+    eachProduct(s, (pixel, k, o) => { dw[on.has("mirror") ? count - 1 - k : k] += one[o] * s.x[i][pixel]; });
+    const image = new Array(s.size * s.size).fill(0);
+    if (!on.has("crop")) {
+      eachProduct(s, (pixel, k, o) => { image[pixel] += s.w[k] * one[o]; }, stride);
+      return image;
     }
-    const one = new Array(s.size * s.size).fill(0);
-    eachProduct(s, (pixel, k, o) => { one[pixel] += s.w[k] * dz[o]; }, on.has("stride") ? 1 : s.stride);
-    dx.push(one);
-  }
+    // The padded image, whose upper left corner is read as if it were the image.
+    const wide = s.size + 2 * s.padding;
+    eachProduct({ ...s, size: wide, padding: 0 }, (pixel, k, o) => {
+      const y = Math.floor(pixel / wide), x = pixel % wide;
+      if (y < s.size && x < s.size) image[y * s.size + x] += s.w[k] * one[o];
+    }, stride);
+    return image;
+  });
   return { dx, dw };
+}
+
+/// {dx [n], dw} of the loss, with the faults whose names are in `on`.
+export function faultGradients(s, on = new Set()) {
+  const mean = on.has("sum") ? 1 : 1 / s.images, factor = on.has("factor") ? 1 : kScale;
+  const dz = s.x.map((_, i) => faultForward(s, i).map((z, o) => (activation(z) - s.target[i][o]) * factor * (1 - Math.tanh(z) ** 2) * mean));
+  return faultBackward(s, dz, on);
 }
 
 /// Central differences of the loss against given gradients: by tensor the largest relative error and its cell,

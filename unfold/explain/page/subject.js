@@ -39,7 +39,7 @@ export function smallSubject({ size = 6, channels = 1, outputs = 2, kernel = 3, 
 }
 
 /// Adds what follows from the sizes: depth (rows a filter sees), rows and cols of the patch matrix, names.
-export function finish(s) {
+function finish(s) {
   s.depth = (s.C / s.groups) * s.KH * s.KW;
   s.rows = s.C * s.KH * s.KW;
   s.cols = s.OH * s.OW;
