@@ -105,7 +105,7 @@ class Drawings {
       by_activation.emplace_back(-activation(unit, strongest(walk_, layer_, unit)), unit);
     }
     if (by_activation.empty()) strongest(walk_, layer_, options_.unit);  // says which there are
-    std::stable_sort(by_activation.begin(), by_activation.end());
+    std::sort(by_activation.begin(), by_activation.end());
     unit_ = by_activation.front().second;
     by_activation.resize(std::min(by_activation.size(), static_cast<size_t>(kUnits)));
     for (const auto& entry : by_activation) units_.push_back(entry.second);

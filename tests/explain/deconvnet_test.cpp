@@ -54,17 +54,17 @@ TEST_CASE("a convolution goes back by its transposed filter, without its bias") 
   CHECK(deconvnet_map(walk, conv, 0) == Floats{110, 330, 220, 440, 1100, 660, 330, 770, 440});
 }
 
-TEST_CASE("on the way back a ReLU cuts off the signal itself, wherever it was open forward") {
+TEST_CASE("on the way back a ReLU cuts off the signal itself, whether or not it was open forward") {
   Graph g;
-  ValueId x = g.relu("relu1", g.conv2d("conv1", g.input({1, 1, 2}), 2, {}, false));
-  g.relu("relu2", g.conv2d("conv2", x, 1, {}, false));
+  const ValueId x = g.relu("relu1", g.conv2d("conv1", g.input({1, 1, 2}), 2, {}, false));
+  g.relu("relu2", g.conv2d("conv2", x, 2, {}, false));
   Model model = model_of(std::move(g), 0);
   set(model, "conv1.weight", {1, -1});
-  set(model, "conv2.weight", {2, -3});
-  const Walk walk(model, {5, -1});  // relu1: (5, 0), (0, 1); relu2: (10, 0)
-  // 10 by (2, -3): (20, -30), of which the second is cut off though its ReLU would have let nothing through;
-  // by 1.
+  set(model, "conv2.weight", {2, -3, /**/ 2, 3});
+  const Walk walk(model, {5, -1});  // relu1: (5, 0) and (0, 1); both units are 10 at the first pixel
+  // There relu1's second map was closed. 10 * (2, -3) loses its second part; 10 * (2, 3) keeps it: 20 - 30.
   CHECK(deconvnet(walk, model.graph.output(), 0) == Floats{20, 0});
+  CHECK(deconvnet(walk, model.graph.output(), 1) == Floats{-10, 0});
 }
 
 TEST_CASE("features behind a flatten are units of one cell") {

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "tests/explain/nets.h"
 #include "unfold/data/strokes.h"
@@ -52,6 +53,38 @@ TEST_CASE("the strongest cells of a data set are found, in order, for maps and f
       std::sort(images.begin(), images.end());
       CHECK(std::unique(images.begin(), images.end()) == images.end());
     }
+  }
+}
+
+TEST_CASE("a network of large values, which goes layer by layer, is looked into as well") {
+  Graph g;
+  const ValueId layer = g.conv2d("conv", g.input({1, 130, 120}), 3, Window2d::square(3, 1, 1));
+  const ValueId x = g.max_pool2d("pool", g.relu("relu", layer), Window2d::square(10, 10));
+  g.linear("fc", g.flatten("flatten", x), 2);
+  const Model model = test::model_of(std::move(g), 4);
+  Dataset data;
+  data.image = {1, 130, 120};
+  data.labels = {0, 1, 0};
+  data.classes = {"a", "b"};
+  for (const float v : test::numbers(3 * 130 * 120, 9)) {
+    data.pixels.push_back(static_cast<uint8_t>(127.5f * (1 + v)));
+  }
+  ThreadPool pool(1);
+  const auto best = top_patches(model, data, layer, 1, Engine::fast, pool);
+  REQUIRE(best.size() == 3);
+  for (size_t unit = 0; unit < 3; ++unit) {
+    float largest = -1e9f;
+    Patch want;
+    for (int64_t i = 0; i < 3; ++i) {
+      const Walk walk(model, network_input(model, data.at(i)));
+      for (int64_t p = 0; p < 130 * 120; ++p) {
+        const float v = walk.value(layer)[unit * 130 * 120 + static_cast<size_t>(p)];
+        if (v > largest) largest = v, want = {i, {p / 120, p % 120}, v};
+      }
+    }
+    CHECK(best[unit][0].image == want.image);
+    CHECK(best[unit][0].cell == want.cell);
+    CHECK(!(std::abs(best[unit][0].activation - largest) > 1e-5));
   }
 }
 
