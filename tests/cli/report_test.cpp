@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/run.h"
@@ -140,4 +141,61 @@ TEST_CASE("names of a class and of a run that hold markup stay text") {
   CHECK_FALSE(contains(page, "<script>alert"));
   CHECK_FALSE(contains(page, "<b>run"));
   CHECK(contains(page, "&lt;script&gt;alert(1)&lt;!-- &quot;&#39;&amp;"));
+}
+
+TEST_CASE("several runs are compared: curves over each other, results, and the settings that differ") {
+  const TemporaryFolder folder;
+  const fs::path other = folder / "other <i>run", same = folder / "run";
+  REQUIRE(unfold_program({"train", "--data", trained().data, "--epochs", "3", "--batch-size", "32", "--lr",
+                          "0.002", "--optimizer", "sgd", "--no-replay", "--out", other.string()})
+              .code == 0);
+  fs::copy(trained().run, same);
+  const std::string page = (folder / "page.html").string();
+  const ProcessResult r =
+      unfold_program({"report", trained().run.string(), other.string(), same.string(), "-o", page, "--json"});
+  CAPTURE(r.err);
+  REQUIRE(r.code == 0);
+  const auto json = nlohmann::json::parse(r.out);
+  CHECK(json.at("runs").size() == 3);
+  CHECK(json["runs"][1].at("epochs") == 3);
+  const std::string text = text_of(page);
+  CHECK(contains(text, "3 runs compared"));
+  CHECK(contains(text, "<bdi>other &lt;i&gt;run</bdi>"));
+  CHECK_FALSE(contains(text, "<i>run"));
+  CHECK(
+      contains(text, "<bdi>" + same.string() + "</bdi>"));  // two are called "run": told apart by their paths
+  // A run of two epochs beside one of three: read out where it has numbers.
+  const Report report = read_report(other);
+  char loss[32];
+  std::snprintf(loss, sizeof loss, "%.4f", report.epochs[2].val_loss);
+  CHECK(contains(text, "aria-label=\"Epoch 3: other &lt;i&gt;run " + std::string(loss) + "\""));
+  // The settings: what differs in the first table, the rest in the second.
+  const size_t differing = text.find("id=\"settings\""), shared = text.find("Settings they share");
+  REQUIRE(differing < shared);
+  const std::string first = text.substr(differing, shared - differing), second = text.substr(shared);
+  for (const char* name : {"Optimizer", "Learning rate", "Epochs asked for", "Momentum", "Betas"}) {
+    CAPTURE(name);
+    CHECK(contains(first, "<bdi>" + std::string(name) + "</bdi>"));
+    CHECK_FALSE(contains(second, "<bdi>" + std::string(name) + "</bdi>"));
+  }
+  for (const char* name : {"Batch size", "Seed", "Data", "Parameters"}) {
+    CAPTURE(name);
+    CHECK(contains(second, "<bdi>" + std::string(name) + "</bdi>"));
+    CHECK_FALSE(contains(first, "<bdi>" + std::string(name) + "</bdi>"));
+  }
+  CHECK(contains(first, "<td><bdi>0.003</bdi></td><td><bdi>0.002</bdi></td><td><bdi>0.003</bdi></td>"));
+}
+
+TEST_CASE("a folder that is no run among several is named; more than eight are too many") {
+  const TemporaryFolder folder;
+  ProcessResult r = unfold_program(
+      {"report", trained().run.string(), folder.path().string(), "-o", (folder / "page.html").string()});
+  CHECK(r.code == 3);
+  CHECK(contains(r.err, "error: " + folder.path().string()));
+  CHECK_FALSE(fs::exists(folder / "page.html"));
+  std::vector<std::string> many(10, trained().run.string());
+  many[0] = "report";
+  r = unfold_program(many);
+  CHECK(r.code == 2);
+  CHECK(contains(r.err, "at most 8"));
 }
