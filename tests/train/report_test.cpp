@@ -377,6 +377,36 @@ TEST_CASE("a chart draws a gap where a value is missing, and reads out every epo
   CHECK(chart_svg(Chart{}).empty());
 }
 
+TEST_CASE("a chart of eight series tells them apart and reads out all of them; nine are refused") {
+  Chart chart;
+  chart.epochs = {1, 2};
+  for (int i = 0; i < 8; ++i) chart.series.push_back({"<run " + std::to_string(i), {1.0 + i, NAN}});
+  const std::string svg = chart_svg(chart);
+  CHECK_FALSE(has(svg, "<run"));
+  for (int i = 0; i < 8; ++i) {
+    const std::string s = std::to_string(i);
+    CHECK(times(svg, "<path class=\"s" + s + "\"") == 1);
+    CHECK(times(svg, ">&lt;run " + s + "</text>") == 1);  // the legend, hidden while one points
+    CHECK(times(svg, ">&lt;run " + s + " " + std::to_string(i + 1) + ".0000</text>") == 1);
+  }
+  CHECK(times(svg, "class=\"legend\"") == 1);
+  CHECK(has(svg, "aria-label=\"Epoch 1: &lt;run 0 1.0000, &lt;run 1 2.0000,"));
+  chart.series.push_back({"nine", {1, 2}});
+  CHECK_THROWS_AS(chart_svg(chart), Error);
+}
+
+TEST_CASE("a chart draws what lies between the epochs, from the first point on") {
+  Chart chart;
+  chart.title = "Learning rate";
+  chart.epochs = {1, 2};
+  chart.series = {{"lr", {2, 0}}};
+  chart.between = {{0, 0}, {0.5, 4}, {1, 2}, {2, 0}};
+  const std::string svg = chart_svg(chart);
+  // 0 to 2 epochs stand at x = 50 to 338, 0 to 4 at y = 210 to 40.
+  CHECK(has(svg, "d=\"M50.0 210.0L122.0 40.0L194.0 125.0L338.0 210.0\""));
+  CHECK(times(svg, "<g class=\"e\"") == 2);
+}
+
 TEST_CASE("ten thousand epochs do not swell a chart") {
   Chart chart;
   chart.series = {{"train", {}}};

@@ -219,8 +219,7 @@ std::string bands(const Chart& chart, const Scale& scale) {
       if (std::isfinite(value)) out += marker(s, x, scale.y(value), " big");
     }
     if (below) {
-      out += text_at(kLeft, 16, "start", "epoch " + std::to_string(chart.epochs[i])) +
-             "<g class=\"legend\">" +
+      out += text_at(kLeft, 16, "start", "epoch " + std::to_string(chart.epochs[i])) + "<g>" +
              keys(chart,
                   [&](size_t s) {
                     return label(chart.series[s], 11) + " " + value_text(chart, chart.series[s].values[i]);

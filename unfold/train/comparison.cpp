@@ -124,13 +124,13 @@ std::string curves(std::span<const Report> runs) {
     }
     return chart_figure(chart, about);
   };
-  std::string out =
-      "<p class=\"hint\">Point at a curve to read all runs.</p>\n<div class=\"charts\">\n" +
-      figure("Validation loss", "cross-entropy, mean per image", &EpochRow::val_loss, false, 4) +
-      figure("Validation accuracy", "% of images", &EpochRow::val_acc, true, 2) +
-      figure("Train loss", "cross-entropy, mean per image", &EpochRow::train_loss, false, 4) +
-      figure("Train accuracy", "% of images", &EpochRow::train_acc, true, 2) +
-      figure("Learning rate", "at the end of each epoch", &EpochRow::lr, false, -1) + "</div>\n";
+  std::string out = "<p class=\"hint\">Point at a curve to read all runs.</p>\n<div class=\"charts\">\n" +
+                    figure("Validation loss", "mean cross-entropy", &EpochRow::val_loss, false, 4) +
+                    figure("Validation accuracy", "% of images", &EpochRow::val_acc, true, 2) +
+                    figure("Train loss", "mean cross-entropy", &EpochRow::train_loss, false, 4) +
+                    figure("Train accuracy", "% of images", &EpochRow::train_acc, true, 2) +
+                    figure("Learning rate", "at the end of each epoch", &EpochRow::lr, false, -1) +
+                    "</div>\n";
   std::string head = column("Epoch"), body;
   for (const char* what : {"loss", "accuracy"}) {
     for (const Report& run : runs) head += column(name_of(run) + ' ' + what);
