@@ -37,7 +37,8 @@ std::string safe(std::string_view name) {
 }
 
 int64_t zoom_to(int64_t side, int64_t h, int64_t w) {
-  return std::max<int64_t>(1, side / std::max(h, w));
+  const int64_t longer = std::max(h, w);
+  return std::max<int64_t>(1, (side + longer / 2) / longer);
 }
 
 /// Numbers (count, C, h, w) as tiles can show them: three channels as colours, others as their mean.
@@ -243,7 +244,7 @@ class Drawings {
               {.palette = Palette::diverging, .each = true, .columns = kPatches, .zoom = zoom})};
     add("patches-" + safe(layer_name_),
         "a row each for " + of + ": the patches of " + options_.data->name +
-            " that excite it most, and what of them does (DeconvNet)",
+            " that excite it most and, to the right, what in them does (DeconvNet)",
         side_by_side(pair, 8));
   }
 
