@@ -177,8 +177,8 @@ await test("each historical fault is caught by the gradient check, where the set
   const slide = (label, value) => browser.evaluate(`(() => { const input = [...document.querySelectorAll("main label")].find((l) => l.textContent.startsWith("${label}")).querySelector("input"); input.value = ${value}; input.dispatchEvent(new Event("input")); })()`);
   assert.deepEqual(await browser.evaluate(verdicts), ["passes", "passes", "passes"]);
   // Which of dW, dX, dX each one spoils, and the setting without which nothing shows.
-  for (const [fault, caught, label, harmless, harmful] of [["the padding is cropped", [0, 1, 1], "padding", 0, 1], ["tanh's factor", [1, 1, 1]], ["gradients are sums", [1, 1, 1], "images", 1, 2],
-    ["dW is mirrored", [1, 0, 0]], ["the stride is ignored", [0, 1, 1], "stride", 1, 2]]) {
+  for (const [fault, caught, label, harmless, harmful] of [["Padding is cropped", [0, 1, 1], "padding", 0, 1], ["tanh's factor", [1, 1, 1]], ["Gradients are sums", [1, 1, 1], "images", 1, 2],
+    ["dW is mirrored", [1, 0, 0]], ["The stride is ignored", [0, 1, 1], "stride", 1, 2]]) {
     await press(fault);
     assert.deepEqual(await browser.evaluate(verdicts), caught.map((is) => (is ? "CAUGHT" : "passes")), fault);
     if (label) {
@@ -189,6 +189,22 @@ await test("each historical fault is caught by the gradient check, where the set
     }
     await press(fault);
   }
+  clean();
+});
+
+await test("the cost of each convolution is what its sizes and the engines' clocks say", async () => {
+  await open(lenet);
+  await browser.evaluate(`scene("cost")`);
+  const cells = (id) => browser.evaluate(`[...document.querySelectorAll("#${id} tbody tr")].map((r) => [...r.children].map((c) => c.textContent.trim()))`);
+  // 32 * 32 and 6 * 14 * 14 numbers of 4 bytes, unfolded to 25 * 28 * 28 and 150 * 10 * 10.
+  assert.deepEqual((await cells("cost-memory")).map((row) => row.filter((text) => text)), [["conv1", "4.10 kB", "78.4 kB", "19.1\u00d7", "5\u00b75", "117,600"], ["conv2", "4.70 kB", "60.0 kB", "12.8\u00d7", "5\u00b75", "240,000"],
+    ["all convolutions", "8.80 kB", "138 kB", "15.7\u00d7", "357,600"], ["whole network", "416,520"]]);
+  const layers = JSON.parse(await browser.evaluate(`document.getElementById("data").textContent`)).layers, convolutions = layers.filter((layer) => layer.type === "Conv2d");
+  const rows = await cells("cost-time");
+  [[convolutions[0]], [convolutions[1]], convolutions, layers].forEach((some, r) => ["naive", "im2col", "fast"].forEach((engine, k) => {
+    const seconds = some.reduce((sum, layer) => sum + layer.seconds[engine], 0), [number, unit] = rows[r][k + 1].split(" ");
+    assert.ok(Math.abs(Number(number) * { ms: 1e-3, "\u00b5s": 1e-6 }[unit] - seconds) <= 0.006 * seconds, `${rows[r]}: ${seconds}`);
+  }));
   clean();
 });
 

@@ -1,15 +1,21 @@
 // One convolution with tanh behind it, forward and backward in double, with historical faults to be switched on. Plain
 // loops, one channel in and out, for the small examples of "Break it".
 
-/// The faults: what was wrong, and where such a thing stood.
+/// The faults: what was wrong, where such a thing stood, and, if some settings hide it, what shows it.
 export const kFaults = {
-  crop: ["the padding is cropped off the wrong axes", "col2im hands its result back as padded[pad:-pad, pad:-pad, :, :]: with the batch and the channels first, these are not height and width. Nothing of the image's border is cut, so dX has the wrong size."],
-  factor: ["tanh's factor is missing backward", "Forward is 1.7159 tanh(z), backward 1 \u2212 tanh\u00b2(z): every gradient is too small by 1.7159."],
-  sum: ["gradients are sums where the loss is a mean", "The loss is the mean over the images, the gradient of the convolution the sum: too large by the number of images. Adam hides it, for it divides by the gradient's size; plain gradient descent does not."],
-  mirror: ["dW is mirrored", "The kernel is turned by 180 degrees where it should not be: dW lands at the opposite weight."],
-  stride: ["the stride is ignored backward", "dX is made as if the window had moved by one pixel at a time: right for stride 1, wrong for any other."],
+  crop: { name: "Padding is cropped off the wrong axes", shownBy: "padding",
+    what: "col2im hands its result back as padded[pad:-pad, pad:-pad, :, :]: with the batch and the channels first, these are not height and width. Nothing of the image's border is cut, so dX is too large; here its upper left corner is read as if it were the image." },
+  factor: { name: "tanh's factor is missing backward", shownBy: "another input",
+    what: "Forward is 1.7159 tanh(z), backward 1 \u2212 tanh\u00b2(z): every gradient is too small by 1.7159." },
+  sum: { name: "Gradients are sums, the loss is a mean", shownBy: "more than one image",
+    what: "The loss is the mean over the images, the gradient their sum: too large by the number of images. Adam hides it, for it divides by the gradient's size; plain gradient descent does not." },
+  mirror: { name: "dW is mirrored", shownBy: "another input",
+    what: "The kernel is turned by 180 degrees where it should not be: dW lands at the opposite weight." },
+  stride: { name: "The stride is ignored backward", shownBy: "a stride of 2, and room for two windows",
+    what: "dX is made as if the window had moved by one pixel at a time: right for stride 1, wrong for any other." },
 };
 export const kScale = 1.7159;
+export const kFaultStep = 1e-5; // of the gradient check
 
 /// A setting of whole and half numbers: {n, size, kernel, stride, padding} with x [n], w, target [n].
 export function faultSetting({ images = 2, size = 5, kernel = 3, stride = 1, padding = 0 }) {
@@ -76,7 +82,7 @@ export function faultGradients(s, on = new Set()) {
 
 /// Central differences of the loss against given gradients: by tensor the largest relative error and its cell,
 /// {tensor, worst, at, analytic, numeric}.
-export function faultCheck(s, gradients, step = 1e-5) {
+export function faultCheck(s, gradients, step = kFaultStep) {
   const compare = (tensor, values, analytic, loss) => {
     const largest = Math.max(...analytic.map(Math.abs), 1e-12);
     let row = { tensor, worst: 0, at: 0, analytic: analytic[0], numeric: 0 };
