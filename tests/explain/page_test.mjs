@@ -145,18 +145,61 @@ await test("cells of dW, db and dX can be followed", async () => {
   clean();
 });
 
+await test("pooling, average and max: every output and every gradient, pooled again, is the engine's", async () => {
+  for (const [file, layer] of [[lenet, "pool1"], [lenet, "pool2"], [grouped, "pool"]]) {
+    await open(file);
+    await browser.evaluate(`scene("pool")`);
+    const key = await browser.evaluate(`[...document.querySelectorAll("main select option")].find((o) => o.textContent.startsWith("${layer} ")).value`);
+    await browser.evaluate(`choose("Show", "${key}")`);
+    for (const image of [0, 1]) {
+      await browser.evaluate(`choose("image", "${image}")`);
+      assert.match(await browser.evaluate(`document.getElementById("pool-check").textContent`), /^All [0-9,]+ outputs and [0-9,]+ gradients .*every one agrees/);
+    }
+    assert.match(await browser.evaluate(`(document.querySelector("main button[aria-label='Step on']").click(), words())`), /^Output \(0, 1\) .*agrees$/);
+    clean();
+  }
+});
+
+await test("small poolings say who won and who shares", async () => {
+  await open(lenet);
+  await browser.evaluate(`scene("pool")`);
+  await browser.evaluate(`at(grid("output"), 1, 1, 3, 3, "pointermove")`);
+  assert.match(await browser.evaluate("words()"), /^Output \(1, 1\) is \(7 \+ 0 \+ 4 \+ 8\) \/ 4 = 4\.750\. Back: dY there is \u22121, so each of these pixels gets \u22121 \/ 4 = \u22120\.2500\./);
+  await browser.evaluate(`choose("pooling", "max")`);
+  await browser.evaluate(`at(grid("output"), 1, 1, 3, 3, "pointermove")`);
+  assert.match(await browser.evaluate("words()"), /largest of 7, 0, 4, 8: 8, at tap 3, pixel \(3, 3\)\. Back: all of dY, \u22121/);
+  await browser.evaluate(`at(grid("image"), 2, 2, 6, 6, "pointermove")`);
+  assert.match(await browser.evaluate("words()"), /^Pixel \(2, 2\) is 7\. 1 window covers it; it wins 0\. dX there: 0\./);
+  clean();
+});
+
+await test("several images: the right way gives the engine's numbers, the plain reshape does not", async () => {
+  await open(lenet);
+  await browser.evaluate(`scene("batch")`);
+  await browser.evaluate(`at(grid("product"), 1, 3, 2, 18, "pointermove")`);
+  assert.match(await browser.evaluate("words()"), /image 0, channel 1, output \(1, 0\); it stands in row 1, column 3\..*plain reshape puts it at image 1, channel 0: wrong\.$/);
+  for (const [tensor, layer] of [["output", "conv1"], ["dy", "conv2"], ["col2im", "conv2"], ["pool", "pool1"], ["unpool", "pool2"]]) {
+    await browser.evaluate(`choose("Tensor", "${tensor}")`);
+    const key = await browser.evaluate(`[...document.querySelectorAll("main select option")].find((o) => o.textContent.startsWith("${layer} ")).value`);
+    await browser.evaluate(`choose("show", "${key}")`);
+    assert.match(await browser.evaluate(`document.getElementById("batch-check").textContent`), /against the engine's: the right way, all [0-9,]+ agree; after the plain reshape [1-9][0-9,]* of/, tensor);
+  }
+  clean();
+});
+
 // One number altered: where it shows.
 const kAlterations = {
   "an output": [(data) => { const list = data.values[data.layers[0].output].data; list[0] = put(list[0], 3 * 784 + 29, 7); }, "multiply", "forward-check", /^All 4,704 outputs recomputed in the page: 1 DISAGREE/, /^Output \(1, 1\) of channel 3.*DISAGREES: engine 7,/],
   "a pixel": [(data) => { const list = data.values[0].data; list[0] = put(list[0], 0, 9); }, "multiply", "forward-check", /[1-6] DISAGREE/, /^Output \(0, 0\).*DISAGREES/],
   "a weight": [(data) => { const weight = data.parameters[data.layers[0].weight]; weight.data = put(weight.data, 25 * 2 + 3, 5); }, "multiply", "forward-check", /DISAGREE/, /of channel 2.*DISAGREES/],
+  "a mean": [(data) => { const list = data.values[data.layers[2].output].data; list[0] = put(list[0], 2 * 196 + 15, 7); }, "pool", "pool-check", /: 1 DISAGREE/, /^Output \(1, 1\) is .*DISAGREES: engine 7,/, "2"],
   "a gradient of the image": [(data) => { const list = data.values[0].gradient; list[0] = put(list[0], 32 * 10 + 11, 3); }, "backward", "backward-check", /: 1 DISAGREE/, null],
 };
-for (const [what, [change, id, check, whole, cell]] of Object.entries(kAlterations)) {
+for (const [what, [change, id, check, whole, cell, layer = "0"]] of Object.entries(kAlterations)) {
   await test(`${what} altered by hand is found, and where`, async () => {
     await open(altered(lenet, "altered.html", change));
     await browser.evaluate(`scene("${id}")`);
-    await browser.evaluate(`choose("Show", "0")`);
+    await browser.evaluate(`choose("Show", "${layer}")`);
     assert.match(await browser.evaluate(`document.getElementById("${check}").textContent`), whole);
     if (cell) assert.match(await browser.evaluate("words()"), cell);
     else {

@@ -58,7 +58,7 @@ function batchBody(b, trace) {
 
   /// A tensor (N, C, height, width): a row of pictures for each image. value and onPoint get (n, ch, y, x).
   function pictures(C, height, width, title, value, onPoint) {
-    const cell = s.real ? Math.max(2, Math.min(14, Math.floor(560 / (C * width)), Math.floor(420 / (images * height)))) : 34;
+    const cell = s.real ? Math.max(2, Math.min(14, Math.floor(1150 / (C * width)), Math.floor(420 / (images * height)))) : 34;
     const split = (f) => (r, c) => (r == null ? null : f(Math.floor(r / height), Math.floor(c / width), r % height, c % width));
     const grid = matrix({ rows: images * height, cols: C * width, cell, bands: [height, width], title, value: split(value), onPoint: split(onPoint) });
     const frame = cell < 14 ? ({ whole, y, x }) => !whole || y === 0 || x === 0 || y === height - 1 || x === width - 1 : () => true; // small cells are filled by a mark
@@ -114,7 +114,7 @@ function batchBody(b, trace) {
   function pixel(n, ch, y, x) {
     if (n == null) return;
     const [good, bad] = [b.pixel(false, n, ch, y, x), b.pixel(true, n, ch, y, x)], kind = (k) => ({ from }) => from.map((one) => ({ ...one, kind: k }));
-    const sum = ({ from, sum: total }) => (from.length < 2 ? show(total) : `${from.length <= 9 ? from.map(({ value }) => show(value)).join(" + ") : `${from.length} numbers`} = ${show(total)}`);
+    const sum = ({ from, sum: total }) => (from.length < 2 ? show(total) : from.length <= 9 ? `${from.map(({ value }) => show(value)).join(" + ")} = ${show(total)}` : `${show(total)}, the sum of ${from.length} numbers`);
     const target = [{ n, ch, y, x, kind: 2 }], i = (ch * s.H + y) * s.W + x;
     const local = b.pool ? good.from.map(({ p }) => ({ n, row: ch, p, kind: 2 })) : [];
     mark([...kind(1)(bad), ...kind(2)(good)], local, local, target, target);

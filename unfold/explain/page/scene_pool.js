@@ -51,11 +51,11 @@ function poolBody(s) {
   const columns = columnsGrid(s, { title: `columns = im2col(x): ${s.C > 1 ? `${s.C} blocks of ` : ""}${s.taps} rows, ${count(P)} windows`, onPoint: entry,
     value: (r, c) => { const tap = poolWindow(s, Math.floor(r / s.taps), c)[r % s.taps]; return tap.inside ? tap.value : s.max || !s.includePad ? null : 0; } });
   const pooled = matrix({ rows: s.C, cols: P, cell: columnCell(s), bands: [0, s.OW], title: `${name} of each block: (C, OH\u00b7OW) = (${s.C}, ${count(P)})`,
-    value: (r, c) => (c < filled ? s.pooled[r * P + c] : null), onPoint: (r, c) => row_(r, c) });
+    value: (r, c) => (s.real || c < filled ? s.pooled[r * P + c] : null), onPoint: (r, c) => row_(r, c) });
   const shares = s.max ? null : matrix({ rows: s.C, cols: P, cell: columnCell(s), bands: [0, s.OW], title: `dY / ${s.includePad ? s.taps : "pixels counted"}`,
     value: (r, c) => poolShare(s, r, c, 0), onPoint: (r, c) => row_(r, c) });
   const gradients = columnsGrid(s, { title: s.max ? "dColumns: dY in the winner's row, 0 in the others" : `dColumns: each row repeated ${s.taps} times`, onPoint: entry,
-    value: (r, c) => (c < filled ? poolShare(s, Math.floor(r / s.taps), c, r % s.taps) : null) });
+    value: (r, c) => (s.real || c < filled ? poolShare(s, Math.floor(r / s.taps), c, r % s.taps) : null) });
 
   /// Everything that belongs to window c of this channel; `tap` is pointed at.
   function window_(c, tap = -1) {
@@ -144,11 +144,12 @@ function poolBody(s) {
   draw();
   const steps = player(P, (c) => {
     if (!ready) return;
-    const changed = filled;
-    filled = c + 1;
-    if (s.real && (changed === P) === (filled === P) && P > 256) return window_(c);
-    addUp();
-    for (const grid of [pooled, output, winners, gradients, dx]) grid?.redraw();
+    const before = filled;
+    filled = s.real ? (Math.floor(c / s.OW) + 1) * s.OW : c + 1; // the pictures of a real layer grow row by row, its large matrices stay
+    if (filled !== before) {
+      addUp();
+      for (const grid of s.real ? [output, winners, dx] : [pooled, output, winners, gradients, dx]) grid?.redraw();
+    }
     window_(c);
   }, (c) => `window ${c + 1} of ${count(P)}`, s.real ? 80 : 600);
   steps.go(0);
