@@ -59,7 +59,7 @@ int list_exercises(bool json) {
     name.resize(19, ' ');
     std::cout << "  " << one.number << "  " << name << one.title << '\n';
   }
-  std::cout << "\nunfold exercise 1                      writes 1_get_indices.cpp here, with an empty body\n"
+  std::cout << "\nunfold exercise 1                      writes an empty 1_get_indices.cpp here\n"
                "unfold exercise 1 1_get_indices.cpp    compiles it, runs it, compares\n";
   return kOk;
 }

@@ -25,19 +25,18 @@ ExerciseSizes sizes(int n, int c, int h, int w, int oc, int kh, int kw, int stri
       n, c, h, w, oc, kh, kw, stride, pad, (h + 2 * pad - kh) / stride + 1, (w + 2 * pad - kw) / stride + 1};
 }
 
-/// Whole numbers from -9 to 9 without 0: nothing vanishes in a product.
-std::vector<double> drawn(int64_t count, Random& random) {
-  std::vector<double> values(static_cast<size_t>(count));
-  for (double& value : values) {
-    const auto draw = static_cast<double>(random.below(18)) - 9;
-    value = draw >= 0 ? draw + 1 : draw;
-  }
-  return values;
-}
-
 std::vector<double> counting(int64_t count) {
   std::vector<double> values(static_cast<size_t>(count));
   std::iota(values.begin(), values.end(), 1.0);
+  return values;
+}
+
+/// 1 to count in an order drawn: whole, all different, so that each can be found again.
+std::vector<double> drawn(int64_t count, Random& random) {
+  std::vector<double> values = counting(count);
+  for (int64_t k = count - 1; k > 0; --k) {
+    std::swap(values[static_cast<size_t>(k)], values[static_cast<size_t>(random.below(k + 1))]);
+  }
   return values;
 }
 
@@ -179,6 +178,25 @@ MatrixPart part_with(const Result& result, const ExerciseSizes& s, int64_t at) {
       break;
   }
   return {0, 1, s.oc, name};
+}
+
+GivenPart given_for(const Exercise& exercise, const ExerciseSizes& s, int64_t at) {
+  const int64_t width = s.n * s.places();
+  const auto plane = [&](const char* name, int64_t number, int64_t rows, int64_t columns) {
+    return MatrixPart{number * rows * columns, rows, columns,
+                      std::string(name) + " of image " + std::to_string(number / s.c) + ", channel " +
+                          std::to_string(number % s.c)};
+  };
+  switch (exercise.number) {
+    case 2:  // the plane of the column's image and the row's channel
+      return {plane("x", at % width / s.places() * s.c + at / width / (s.kh * s.kw), s.h, s.w), 0};
+    case 3:
+      return {{0, s.patch(), width, "columns"}, 0};
+    case 5:
+      return {plane("dy", at / (s.h * s.w), s.oh, s.ow), 0};
+    default:
+      return {};
+  }
 }
 
 std::string place_text(const Result& result, const ExerciseSizes& s, int64_t at) {

@@ -54,8 +54,8 @@ struct ExerciseCase {
   Vectors in;
 };
 
-/// The cases of an exercise, easy ones first. The first is the worked example of the file; the others hold
-/// whole numbers drawn from a fixed seed.
+/// The cases of an exercise, easy ones first. The first is the worked example of the file; the vectors of the
+/// others hold 1, 2, 3, ... in an order drawn from a fixed seed.
 std::vector<ExerciseCase> exercise_cases(const Exercise& exercise);
 
 /// What the function should give back, one vector a result, computed by the library: its index matrices,
@@ -68,6 +68,13 @@ struct MatrixPart {
   std::string title;  ///< "dx of image 0, channel 1"
 };
 MatrixPart part_with(const Result& result, const ExerciseSizes& s, int64_t at);
+
+/// What was given that number `at` of a result is made of, where one matrix shows it; no rows where not.
+struct GivenPart {
+  MatrixPart part;
+  size_t vector = 0;  ///< which of ExerciseCase::in
+};
+GivenPart given_for(const Exercise& exercise, const ExerciseSizes& s, int64_t at);
 
 /// Which place number `at` of a result is, in words: "dx of image 0, channel 1, row 2, column 3".
 std::string place_text(const Result& result, const ExerciseSizes& s, int64_t at);

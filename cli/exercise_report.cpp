@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <sstream>
 
 #include "cli/exercise_mistakes.h"
@@ -71,6 +72,47 @@ std::vector<std::string> printed_lines(const ExerciseRun& run) {
                 [](const std::string& line) { return line.find(": Assertion '") != std::string::npos; });
   if (run.end == End::threw && !lines.empty()) lines.pop_back();
   return lines;
+}
+
+/// A matrix under its title, all lines of one length.
+std::vector<std::string> block(const std::string& title, const MatrixPart& part,
+                               std::function<std::string(int64_t row, int64_t column)> cell) {
+  Table table;
+  table.rows = part.rows, table.columns = part.columns;
+  table.cell = std::move(cell);
+  constexpr int kAnyWidth = 1000;
+  std::vector<std::string> lines = lines_of_text(table_text(table, kAnyWidth));
+  lines.insert(lines.begin(), "  " + title);
+  size_t widest = 0;
+  for (const std::string& line : lines) widest = std::max(widest, line.size());
+  for (std::string& line : lines) line.resize(widest, ' ');
+  return lines;
+}
+
+/// The blocks, each beside the one before or, where the lines are too short, below; one that is wider than
+/// all is left out.
+std::string side_by_side(const std::vector<std::vector<std::string>>& blocks, size_t width) {
+  std::vector<std::string> rows;  // of the blocks that stand side by side
+  std::string text;
+  const auto flush = [&] {
+    for (std::string& row : rows) {
+      row.erase(row.find_last_not_of(' ') + 1);
+      text += row + "\n";
+    }
+    rows.clear();
+  };
+  for (const auto& lines : blocks) {
+    if (lines[0].size() > width) continue;
+    if (!rows.empty() && rows[0].size() + 1 + lines[0].size() > width) flush();
+    const std::string left(rows.empty() ? 0 : rows[0].size(), ' ');
+    if (rows.size() < lines.size()) rows.resize(lines.size(), left);
+    for (size_t k = 0; k < rows.size(); ++k) {
+      rows[k] +=
+          (left.empty() ? "" : " ") + (k < lines.size() ? lines[k] : std::string(lines[0].size(), ' '));
+    }
+  }
+  flush();
+  return text;
 }
 
 /// What cases have in common, as the end of "every wrong case has ...".
@@ -155,43 +197,35 @@ std::string ExerciseReport::text(int width) const {
   return text;
 }
 
-/// Wanted and got, side by side where the lines fit; wrong cells in brackets.
+/// Wanted, got and what was given, side by side as far as the lines fit; wrong cells in brackets.
 std::string ExerciseReport::matrices(int width) const {
-  const Result& result = exercise.results[wrong->result];
   const ExerciseSizes& s = cases[wrong->which].sizes;
-  const MatrixPart part = part_with(result, s, wrong->at);
+  const MatrixPart part = part_with(exercise.results[wrong->result], s, wrong->at);
+  const GivenPart given = given_for(exercise, s, wrong->at);
   constexpr int64_t kMostRows = 18, kMostColumns = 18;
   if (part.rows > kMostRows || part.columns > kMostColumns) return "";
-  const auto value = [&](const std::vector<Vectors>& all, int64_t row, int64_t column) {
-    return all[wrong->which][wrong->result][static_cast<size_t>(part.first + row * part.columns + column)];
+  const auto number_of = [](const MatrixPart& m, int64_t row, int64_t column) {
+    return static_cast<size_t>(m.first + row * m.columns + column);
   };
-  Table table;
-  table.rows = part.rows, table.columns = part.columns;
-  table.cell = [&](int64_t row, int64_t column) { return number_text(value(wanted, row, column)) + " "; };
-  std::vector<std::string> left = lines_of_text(table_text(table, 1000));
-  table.cell = [&](int64_t row, int64_t column) {
-    const double is = value(run.answers, row, column);
-    const std::string number = number_text(is);
-    return same_number(value(wanted, row, column), is) ? number + " " : "[" + number + "]";
-  };
-  std::vector<std::string> right_side = lines_of_text(table_text(table, 1000));
-  left.insert(left.begin(), "  wanted");
-  right_side.insert(right_side.begin(), "  got (wrong in brackets)");
-  size_t widest = 0, widest_right = 0;
-  for (const std::string& line : left) widest = std::max(widest, line.size());
-  for (const std::string& line : right_side) widest_right = std::max(widest_right, line.size());
-  std::string text = "\n" + wrapped(part.title + " in " + case_name(wrong->which), width);
-  if (widest + 3 + widest_right <= static_cast<size_t>(width)) {
-    for (size_t k = 0; k < left.size(); ++k) {
-      left[k].resize(widest + 3, ' ');
-      text += left[k] + right_side[k] + "\n";
-    }
-  } else if (std::max(widest, widest_right) <= static_cast<size_t>(width)) {
-    for (const auto* side : {&left, &right_side}) {
-      for (const std::string& line : *side) text += line + "\n";
-    }
+  const std::vector<double>& should = wanted[wrong->which][wrong->result];
+  const std::vector<double>& is = run.answers[wrong->which][wrong->result];
+  std::vector<std::vector<std::string>> blocks;
+  blocks.push_back(block("wanted", part, [&](int64_t row, int64_t column) {
+    return number_text(should[number_of(part, row, column)]) + " ";
+  }));
+  blocks.push_back(block("got (wrong in brackets)", part, [&](int64_t row, int64_t column) {
+    const size_t k = number_of(part, row, column);
+    const std::string number = number_text(is[k]);
+    return same_number(should[k], is[k]) ? number + " " : "[" + number + "]";
+  }));
+  if (given.part.rows > 0) {
+    const std::vector<double>& values = cases[wrong->which].in[given.vector];
+    blocks.push_back(block("given: " + given.part.title, given.part, [&](int64_t row, int64_t column) {
+      return number_text(values[number_of(given.part, row, column)]) + " ";
+    }));
   }
-  return text + "\n";
+  return "\n" + wrapped(part.title + " in " + case_name(wrong->which), width) +
+         side_by_side(blocks, static_cast<size_t>(width)) + "\n";
 }
 
 std::string ExerciseReport::hint() const {

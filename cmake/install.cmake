@@ -42,3 +42,7 @@ endif()
 file(RELATIVE_PATH pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/unfold.pc.in unfold.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/unfold.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+if(UNFOLD_BUILD_CLI AND PROJECT_IS_TOP_LEVEL)
+  include(cmake/package.cmake)
+endif()

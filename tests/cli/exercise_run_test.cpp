@@ -104,6 +104,8 @@ TEST_CASE("a mistake shows its first wrong cell, wanted, got, and what it is") {
 
   const ProcessResult last = desk.check(3, with(solution(3), "+= columns", "= columns"), {"--json"});
   check_wrong(last, {"x of image 0, channel 0, row 0, column 1", "case 1 (wanted 4, got 2)", "add (+=)"});
+  const ProcessResult shown = desk.check(2, with(solution(2), "(n * s.OH + oh)", "oh"));
+  CHECK(contains(shown.out, "given: x of image 0, channel 0"));
   const auto json = nlohmann::json::parse(last.out);
   CHECK(json.at("verdict") == "wrong");
   CHECK(json.at("first_wrong").at("index") == 1);
