@@ -70,9 +70,17 @@ export class Browser {
   }
   async picture() { return Buffer.from((await this.send("Page.captureScreenshot", { captureBeyondViewport: true, format: "png" })).data, "base64"); }
   async close() {
-    const gone = new Promise((resolve) => this.process.on("exit", resolve));
-    this.process.kill();
+    const gone = new Promise((resolve) => this.process.on("exit", resolve)), patience = setTimeout(() => this.process.kill("SIGKILL"), 10_000);
+    this.send("Browser.close", {}, kBrowser).catch(() => {}); // killed at once, it would leave children that still write
     await gone;
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    clearTimeout(patience);
+    for (let tries = 0; tries < 50; ++tries) {
+      try {
+        return rmSync(this.folder, { recursive: true, force: true });
+      } catch { // a child has not gone yet
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+    console.log(`     ${this.folder} could not be removed`);
   }
 }

@@ -51,6 +51,36 @@ function at(box, r, c, rows, cols, type) {
   const canvas = box.querySelector("canvas"), bounds = canvas.getBoundingClientRect();
   canvas.dispatchEvent(new MouseEvent(type, { bubbles: true, clientX: bounds.left + (c + 0.5) * bounds.width / cols, clientY: bounds.top + (r + 0.5) * bounds.height / rows }));
 }
+/// Uses each control of the scene as it is shown, one after the other: options, sliders, buttons, cells. The last option of
+/// a choice stays chosen; backwards that is its first. {controls, differ: what was said to disagree}
+async function useAll(backwards) {
+  let controls = 0;
+  const differ = new Set(), look = () => { for (const e of document.querySelectorAll("main .differs")) if (/DISAGREE/.test(e.textContent)) differ.add(e.textContent); };
+  const kinds = {
+    select: (e) => [...e.options].slice(0, 6)[backwards ? "reverse" : "slice"]().map((o) => () => { e.value = o.value; e.dispatchEvent(new Event("change", { bubbles: true })); }),
+    "input[type=range]": (e) => [e.max, e.min].map((v) => () => { e.value = v; e.dispatchEvent(new Event("input", { bubbles: true })); }),
+    button: (e) => [() => e.click(), () => e.click()],
+    ".grid": (e) => [[0.1, 0.1], [0.5, 0.5], [0.9, 0.7]].flatMap(([x, y]) => ["pointermove", "click"].map((type) => () => {
+      const bounds = e.querySelector("canvas").getBoundingClientRect();
+      e.querySelector("canvas").dispatchEvent(new MouseEvent(type, { bubbles: true, clientX: bounds.left + x * bounds.width, clientY: bounds.top + y * bounds.height }));
+    })).concat(["ArrowRight", "ArrowDown", "Enter"].map((key) => () => { e.focus(); e.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })); }), () => e.dispatchEvent(new MouseEvent("pointerleave"))),
+  };
+  for (const [kind, uses] of Object.entries(kinds)) {
+    // A use may draw the scene anew, so the next control is looked up each time.
+    for (let i = 0; i < Math.min(40, document.querySelectorAll("main " + kind).length); ++i) {
+      const count = uses(document.querySelectorAll("main " + kind)[i]).length;
+      for (let k = 0; k < count; ++k) {
+        const element = document.querySelectorAll("main " + kind)[i];
+        if (!element) break;
+        uses(element)[k]?.();
+        controls += 1;
+        look();
+      }
+      await wait();
+    }
+  }
+  return { controls, differ: [...differ] };
+}
 const words = () => document.querySelector("main .says")?.textContent ?? "";
 `;
 
@@ -106,6 +136,36 @@ await test("play, step and pointer move a scene on, and the words follow", async
   assert.match(await browser.evaluate("words()"), /^Row 4, column 5 is 15: pixel \(2, 2\)/);
   clean();
 });
+
+await test("play goes on by itself until it is paused", async () => {
+  await open(lenet);
+  await browser.evaluate(`scene("unfold")`);
+  const press = `document.querySelector("main .player button:not([aria-label])").click()`;
+  await browser.evaluate(press);
+  await browser.evaluate("new Promise((resolve) => setTimeout(resolve, 1600))");
+  const played = await browser.evaluate("words()");
+  assert.match(played, /^Column [1-9]/);
+  await browser.evaluate(press);
+  const paused = await browser.evaluate("words()");
+  await browser.evaluate("new Promise((resolve) => setTimeout(resolve, 1000))");
+  assert.equal(await browser.evaluate("words()"), paused);
+  clean();
+});
+
+for (const [what, file] of [["LeNet-5", lenet], ["grouped convolutions", grouped]]) {
+  await test(`${what}: every control of every scene can be used, and no number disagrees`, async () => {
+    await open(file, { width: 1000 });
+    for (const id of await browser.evaluate(`[...document.querySelectorAll("#scenes button")].map((b) => b.dataset.scene)`)) {
+      await browser.evaluate(`scene(${JSON.stringify(id)})`);
+      for (const backwards of [false, true]) {
+        const used = await browser.evaluate(`useAll(${backwards})`);
+        clean();
+        assert.ok(id === "cost" || used.controls > 0, `${id} has nothing to use`);
+        assert.deepEqual(used.differ, [], id);
+      }
+    }
+  });
+}
 
 await test("the keyboard reaches a cell", async () => {
   await open(lenet);
