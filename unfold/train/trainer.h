@@ -29,7 +29,7 @@ struct Recipe {
   bool operator==(const Recipe&) const = default;
 };
 
-/// The default recipe of a named model (chosen on validation data): see docs/guide.md.
+/// The default recipe of a named model (chosen on validation data): see docs/guide/8-errata.md.
 Recipe default_recipe(std::string_view model);
 
 /// Where a run stands; with the parameters and the optimizer's state, all a checkpoint needs.
