@@ -158,7 +158,7 @@ function batchBody(b, trace) {
   return [
     h("p", {}, same ? h("b", {}, same) : `The plain reshape puts ${count(wrong)} of ${count(total)} numbers where another belongs. `), outcome(b),
     h("div", { class: "bar" }, steps.element, same ? null : toggle("mark what is wrong", marked, (on) => { marked = on; framed(); })), words,
-    source.element, h("code", { class: "formula", tabindex: 0 }, `right: ${ways.right}\nwrong: ${ways.plain}`),
+    source.element, h("code", { class: "formula", tabindex: 0 }, `right: ${ways.right}\nplain: ${ways.plain}`),
     dW ? null : h("div", { class: b.inward ? "" : "row" }, right.element, plain.element),
     fold && b.pool ? h("p", {}, s.max ? "Each number then goes to the row of its window's winner; col2im folds the rows back:" : `Each row is divided by ${s.includePad ? s.taps : "the pixels counted"}, repeated ${s.taps} times and folded back by col2im:`) : null,
     fold ? h("div", { class: "row" }, dxRight.element, dxPlain.element) : null,
