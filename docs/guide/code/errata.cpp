@@ -1,4 +1,5 @@
 // What goes wrong, in numbers: the article's code in plain C++ beside what is right.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -126,6 +127,41 @@ void window_too_large() {
   expect(output_size(n, k, stride, 0, 0, 1) == 0);
 }
 
+/// 9: dX of a kernel of 2x2 as a full convolution of dY, with the kernel as it is and turned by 180 degrees.
+void unturned() {
+  const Tensor w = example_w({1, 1, 2, 2}), dy = example_dy({1, 1, 2, 2});
+  Tensor turned = w.clone();
+  std::reverse(turned.span<double>().begin(), turned.span<double>().end());
+  const Conv2dShape full = Conv2dShape::infer(dy.shape(), 1, Window2d::square(2, 1, 1), "full convolution");
+  const auto convolved = [&](const Tensor& kernel) {
+    Tensor dx = Tensor::zeros<double>({1, 1, 3, 3});
+    reference::conv2d_forward(full, dy.data<double>(), kernel.data<double>(),
+                              static_cast<const double*>(nullptr), dx.data<double>());
+    return dx;
+  };
+  const Tensor dcolumns = product(transposed(w.reshaped({1, 4})), dy.reshaped({1, 4}));
+  const Tensor wanted = col2im(dcolumns, {1, 1, 3, 3}, Window2d::square(2));
+  std::printf("9  dX[0][0]: kernel as it is %g, turned %g, by col2im %g\n", convolved(w).data<double>()[0],
+              convolved(turned).data<double>()[0], wanted.data<double>()[0]);
+  expect(same(convolved(turned), wanted) && !same(convolved(w), wanted));
+}
+
+/// 10: dW of a kernel of 2x2 that moved by 2 over 4x4 pixels, as a convolution of x with dY.
+void unspread() {
+  const Tensor x = example_x({1, 1, 4, 4}), dy = example_dy({1, 1, 2, 2});
+  const Conv2dShape s = Conv2dShape::infer(x.shape(), 1, Window2d::square(2, 2), "stride 2");
+  const Conv2dShape plain = Conv2dShape::infer(x.shape(), 1, Window2d::square(2), "dY as it is");
+  const Conv2dShape spread = Conv2dShape::infer(x.shape(), 1, Window2d::square(2, 1, 0, 2), "dY spread");
+  Tensor dw = Tensor::zeros<double>(s.w_shape()), slid = Tensor::zeros<double>(spread.y_shape());
+  reference::conv2d_backward_weights(s, x.data<double>(), dy.data<double>(), dw.data<double>(),
+                                     static_cast<double*>(nullptr));
+  reference::conv2d_forward(spread, x.data<double>(), dy.data<double>(), static_cast<const double*>(nullptr),
+                            slid.data<double>());
+  std::printf("10 dW with stride 2: dY as it is %s, spread by the stride %s, wanted %s\n",
+              plain.y_shape().text().c_str(), slid.shape().text().c_str(), dw.shape().text().c_str());
+  expect(same(slid, dw) && !(plain.y_shape() == dw.shape()));
+}
+
 }  // namespace
 
 int main() {
@@ -137,5 +173,7 @@ int main() {
   one_maximum();
   places_and_strides();
   window_too_large();
+  unturned();
+  unspread();
   return right ? 0 : 1;
 }

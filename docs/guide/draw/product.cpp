@@ -89,9 +89,11 @@ Drawing batch_columns() {
 /// reordering as the numbers.
 Tensor owners(const Tensor& rows, int64_t images) {
   Tensor owner = Tensor::zeros<double>(rows.shape());
-  const int64_t width = rows.shape()[1];
-  for (int64_t k = 0; k < rows.elements(); ++k)
-    owner.data<double>()[k] = static_cast<double>(k % width / (width / images));
+  const int64_t width = rows.shape()[1], one = width / images;
+  for (int64_t k = 0; k < rows.elements(); ++k) {
+    const int64_t image = k % width / one;
+    owner.data<double>()[k] = static_cast<double>(image);
+  }
   return owner;
 }
 
