@@ -65,6 +65,27 @@ Json layer(const Model& model, const Trace& trace, size_t index) {
   return one;
 }
 
+Json seen_json(const Seen& seen) {
+  const Occlusion& o = seen.occlusion;
+  Json one = {{"saliency", packed(seen.saliency)},
+              {"guided", packed(seen.guided)},
+              {"layer", seen.layer},
+              {"grad_cam", packed(seen.grad_cam)},
+              {"occlusion",
+               {{"rows", o.rows},
+                {"columns", o.columns},
+                {"size", seen.occlusion_size},
+                {"stride", seen.occlusion_stride},
+                {"whole", o.whole},
+                {"probability", packed(o.probability)}}},
+              {"units", Json::array()}};
+  for (const Seen::Unit& unit : seen.units) {
+    one["units"].push_back(
+        {{"unit", unit.unit}, {"activation", unit.activation}, {"pixels", packed(unit.pixels)}});
+  }
+  return one;
+}
+
 /// The scripts as one: each file's imports are the files before it, so these lines go, and so does `export`.
 std::string joined_scripts() {
   std::string script;
@@ -114,7 +135,8 @@ std::string trace_json(const Model& model, const Trace& trace, const std::vector
     page["images"].push_back({{"name", images.at(i).name},
                               {"picture", images.at(i).picture},
                               {"class", trace.classes[i]},
-                              {"loss", trace.losses[i]}});
+                              {"loss", trace.losses[i]},
+                              {"seen", seen_json(images[i].seen)}});
   }
   for (size_t i = 0; i < graph.nodes().size(); ++i) page["layers"].push_back(layer(model, trace, i));
   for (int v = 0; v < graph.values(); ++v) {

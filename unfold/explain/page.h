@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "unfold/explain/seen.h"
 #include "unfold/explain/trace.h"
 
 namespace unfold {
@@ -12,6 +13,7 @@ namespace unfold {
 struct ExplainedImage {
   std::string name;     ///< of the file
   std::string picture;  ///< a data: address of the picture, or empty
+  Seen seen;
 };
 
 /// The trace as JSON: floats are base64 of little-endian float32, so the page has the engine's very bits.

@@ -7,11 +7,12 @@ import { batchScene } from "./scene_batch.js";
 import { poolScene } from "./scene_pool.js";
 import { backwardScene } from "./scene_backward.js";
 import { netScene } from "./scene_net.js";
+import { seenScene } from "./scene_seen.js";
 import { breakScene } from "./scene_break.js";
 import { costScene } from "./scene_cost.js";
 import { predictScene } from "./scene_predict.js";
 
-const kScenes = [unfoldScene, multiplyScene, batchScene, poolScene, backwardScene, netScene, breakScene, costScene, predictScene];
+const kScenes = [unfoldScene, multiplyScene, batchScene, poolScene, backwardScene, netScene, seenScene, breakScene, costScene, predictScene];
 
 /// What the network says of each image.
 function answers(trace) {

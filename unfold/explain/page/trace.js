@@ -1,6 +1,7 @@
 // What the program wrote into the page, with its floats unpacked when they are first wanted.
 
-function floats(text) {
+/// A packed text of float32 as numbers.
+export function floats(text) {
   const bytes = atob(text), to = new Uint8Array(bytes.length);
   for (let i = 0; i < bytes.length; ++i) to[i] = bytes.charCodeAt(i);
   return new Float32Array(to.buffer);

@@ -1,0 +1,40 @@
+// What it saw: saliency, guided backprop, Grad-CAM, DeconvNet and occlusion of each picture.
+import { choice, h, put, says, show } from "./dom.js";
+import { matrix } from "./grid.js";
+import { floats } from "./trace.js";
+
+export const seenScene = {
+  id: "seen",
+  title: "What it saw",
+  build(root, trace) {
+    const body = h("div");
+    const draw = (image) => put(body, ...seenBody(trace, image));
+    root.append(h("h2", {}, "What the network saw in it"),
+      h("p", {}, "Five ways to ask which pixels made the answer. None of them is the truth; where they agree it is worth looking. Below each stands what it computes."),
+      trace.images.length > 1 ? h("div", { class: "bar" }, choice("image ", trace.images.map((one, i) => [i, one.name]), 0, (i) => draw(Number(i)))) : null, body);
+    draw(0);
+  },
+};
+
+function seenBody(trace, image) {
+  const seen = trace.images[image].seen, [C, H, W] = trace.values[0].shape, words = says();
+  const target = trace.classes[trace.images[image].class], cell = Math.max(3, Math.min(9, Math.floor(290 / W)));
+  put(words, "Point at a pixel.");
+  /// A picture with its explanation; values (H, W), or (C, H, W) of which the mean over the channels is shown.
+  const picture = (title, text, values, rows = H, cols = W, size = cell) => {
+    const channels = values.length / (rows * cols);
+    const value = (r, c) => { let sum = 0; for (let k = 0; k < channels; ++k) sum += values[(k * rows + r) * cols + c]; return sum / channels; };
+    const grid = matrix({ rows, cols, cell: size, title, value, onPoint: (r, c) => { if (r != null) put(words, `${title}, (${r}, ${c}): ${show(value(r, c))}`); } });
+    return h("div", { class: "card seen" }, grid.element, h("p", { class: "soft" }, text));
+  };
+  const { rows, columns, size, stride, whole, probability } = seen.occlusion, loss = floats(probability).map((p) => (whole > 0 ? Math.max(0, 1 - p / whole) : 0));
+  return [words, h("div", { class: "row" },
+    picture("the image", "What the network was given.", trace.values[0].data[image]),
+    picture("saliency", `|d score / d pixel|: which pixel would change the score of "${target}" most, whatever it shows now.`, floats(seen.saliency)),
+    picture("guided backprop", "The same gradient, but no ReLU lets a negative one back: only what speaks for the class.", floats(seen.guided)),
+    seen.layer ? picture(`Grad-CAM at ${seen.layer}`, "The layer's maps, each weighed by its mean gradient, added up, without what is below 0: where the evidence stands.", floats(seen.grad_cam)) : null,
+    picture("occlusion", `A grey square of ${size} \u00d7 ${size} pixels, moved by ${stride}: how much less likely "${target}" becomes (0: as before, 1: impossible). As it is: ${(100 * whole).toFixed(1)} %.`, loss, rows, columns, Math.max(3, Math.floor((cell * H) / rows)))),
+    seen.layer ? h("h3", {}, `DeconvNet: the units of ${seen.layer} that this picture excites most`) : null,
+    seen.layer ? h("p", {}, "The strongest cell of each unit, brought back to the pixels: unpooling to where the maximum stood (or evenly, for average pooling), ReLU on the way back, filters transposed.") : null,
+    h("div", { class: "row" }, ...seen.units.map((unit) => picture(`unit ${unit.unit}`, `activation ${show(unit.activation)}`, floats(unit.pixels), H, W, Math.max(2, Math.floor(cell * 0.6)))))];
+}
