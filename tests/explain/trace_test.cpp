@@ -171,7 +171,7 @@ TEST_CASE("the gradients of a trace are the slopes of the mean loss") {
     CHECK(largest > 0);
     CHECK(std::abs(static_cast<double>(gradient[at]) - exact.slope(numbers[at])) <= 1e-5 * largest);
   };
-  for (const size_t pixel : {5 * 32 + 7, 16 * 32 + 16, 1024 + 20 * 32 + 11}) {
+  for (const size_t pixel : {size_t{5 * 32 + 7}, size_t{16 * 32 + 16}, size_t{1024 + 20 * 32 + 11}}) {
     check(t.gradients[0], exact.inputs.data(), pixel);
   }
   const ParameterTable& table = model.parameters.table();
