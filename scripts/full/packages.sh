@@ -31,7 +31,7 @@ mkdir "$here"
 as_user tar -C "$here" -xzf "$work"/packages/unfold-*.tar.gz
 root=$(echo "$here"/unfold-*)
 for part in bin/unfold lib/libunfold_core.a include/unfold/im2col.h share/doc/unfold/README.md share/doc/unfold/LICENSE \
-  share/doc/unfold/copyright share/doc/unfold/docs/guide.md share/doc/unfold/examples/im2col.cpp \
+  share/doc/unfold/copyright share/doc/unfold/docs/guide/README.md share/doc/unfold/examples/im2col.cpp \
   share/doc/unfold/exercises/2_im2col.cpp share/doc/unfold/exercises/solutions/2_im2col.cpp; do
   [ -s "$root/$part" ] || fail "$part is not in the package"
 done
