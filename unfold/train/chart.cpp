@@ -41,7 +41,8 @@ double legend_x(const Chart& chart, size_t s) {
   return legend_below(chart) ? kLeft - 34 + (s % 2 ? kHalf : 0) : kLeft + 95 * static_cast<double>(s);
 }
 double legend_y(const Chart& chart, size_t s) {
-  return legend_below(chart) ? kViewHeight + 12 + kRow * static_cast<double>(s / 2) : 12;
+  const size_t row = s / 2;
+  return legend_below(chart) ? kViewHeight + 12 + kRow * static_cast<double>(row) : 12;
 }
 
 /// Where values and epochs stand in the drawing.
@@ -280,8 +281,8 @@ std::string chart_svg(const Chart& chart) {
   }
   const Scale scale(chart);
   if (scale.empty()) return "";
-  const double height =
-      kViewHeight + (legend_below(chart) ? 4 + kRow * static_cast<double>((chart.series.size() + 1) / 2) : 0);
+  const size_t rows = (chart.series.size() + 1) / 2;
+  const double height = kViewHeight + (legend_below(chart) ? 4 + kRow * static_cast<double>(rows) : 0);
   std::string out = "<svg class=\"chart\" viewBox=\"0 0 " + xy(kViewWidth) + " " + xy(height) +
                     "\" role=\"group\" aria-label=\"" + summary(chart) + "\">\n" + axes(scale) + "\n";
   if (chart.best_epoch >= chart.epochs.front() && chart.best_epoch <= chart.epochs.back()) {
