@@ -259,8 +259,8 @@ TEST_CASE("the page's JSON holds every float of a trace, bit for bit") {
                        std::nextafter(1.0f, 2.0f)};
   std::copy(std::begin(odd), std::end(odd), t.values[1].end() - 5);
   std::copy(std::begin(odd), std::end(odd), t.gradient.slice(0));
-  const std::vector<ExplainedImage> images = {{"a.png", ""},
-                                              {"b\xff.png", "data:,"}};  // the second is no UTF-8
+  const std::vector<ExplainedImage> images = {{"a.png", "", {}},
+                                              {"b\xff.png", "data:,", {}}};  // the second is no UTF-8
   const auto page = nlohmann::json::parse(trace_json(model, t, images));
 
   CHECK(page.at("images").at(0).at("name") == "a.png");
