@@ -46,7 +46,8 @@ TEST_CASE("a run leaves the files that are listed, and no others") {
   for (const auto& entry : fs::directory_iterator(trained().run)) names.insert(entry.path().filename());
   CHECK(names == std::set<std::string>{"best.safetensors", "last.safetensors", "checkpoint.safetensors",
                                        "config.json", "metrics.csv", "norms.csv", "log.jsonl",
-                                       "confusion_matrix.csv", "test.safetensors", "report.html", "replay.jsonl"});
+                                       "confusion_matrix.csv", "test.safetensors", "report.html",
+                                       "replay.jsonl"});
 }
 
 TEST_CASE("train --json: one object with accuracy and loss on stdout, the text on stderr") {

@@ -105,7 +105,9 @@ bool fits(const Json& text, const Json& shape, size_t rank) {
   int64_t elements = 1;
   for (const Json& size : shape) {
     const auto n = size.get<int64_t>();
-    if (n < 1 || n > int64_t{1} << 20 || (elements *= n) > int64_t{1} << 24) return false;
+    if (n < 1 || n > int64_t{1} << 20) return false;
+    elements *= n;
+    if (elements > int64_t{1} << 24) return false;
   }
   const auto& data = text.get_ref<const std::string&>();
   if (static_cast<int64_t>(data.size()) != (elements + 2) / 3 * 4) return false;
