@@ -31,7 +31,8 @@ function seenBody(trace, image) {
   return [words, h("div", { class: "row" },
     picture("the image", "What the network was given.", trace.values[0].data[image]),
     picture("saliency", `|d score / d pixel|: which pixel would change the score of "${target}" most, whatever it shows now.`, floats(seen.saliency)),
-    picture("guided backprop", "The same gradient, but no ReLU lets a negative one back: only what speaks for the class.", floats(seen.guided)),
+    picture("guided backprop", trace.layers.some((layer) => layer.type === "Relu") ? "The same gradient, but no ReLU lets a negative one back: only what speaks for the class."
+      : "The gradient with its sign. Where there is a ReLU, it would let nothing negative back; this network has none.", floats(seen.guided)),
     seen.layer ? picture(`Grad-CAM at ${seen.layer}`, "The layer's maps, each weighed by its mean gradient, added up, without what is below 0: where the evidence stands.", floats(seen.grad_cam)) : null,
     picture("occlusion", `A grey square of ${size} \u00d7 ${size} pixels, moved by ${stride}: how much less likely "${target}" becomes (0: as before, 1: impossible). As it is: ${(100 * whole).toFixed(1)} %.`, loss, rows, columns, Math.max(3, Math.floor((cell * H) / rows)))),
     seen.layer ? h("h3", {}, `DeconvNet: the units of ${seen.layer} that this picture excites most`) : null,
