@@ -31,7 +31,7 @@ function lossPart(trace, image) {
       h("td", {}, verdict(ours, theirs, 1 / n)));
   });
   return [h("details", {}, h("summary", {}, `It begins at the logits: (p \u2212 y) / ${n}`), h("div", { class: "terms", tabindex: 0, role: "region", "aria-label": "The gradient of the logits" }, h("table", {},
-    h("thead", {}, h("tr", {}, ...["class", "logit", "p", "y", `(p \u2212 y) / ${n}`, ""].map((text) => h("th", {}, text)))), h("tbody", {}, ...rows))))];
+    h("thead", {}, h("tr", {}, ...["class", "logit", "p", "y", `(p \u2212 y) / ${n}`, "the engine's"].map((text) => h("th", {}, text)))), h("tbody", {}, ...rows))))];
 }
 
 /// Every cell of dX, dW and db summed again: by tensor the cells that differ from the engine's; null where that is too

@@ -51,7 +51,7 @@ function breakBody(settings, on) {
     ...silent.map((key) => h("p", { class: "silent" }, h("b", {}, `With these settings "${kFaults[key].name}" changes nothing. `), `That is why such a fault can live for years: every test passes until somebody has ${kFaults[key].shownBy}.`)),
     words,
     h("div", { class: "terms", id: "gradient-check", tabindex: 0, role: "region", "aria-label": "The gradient check" }, h("table", {}, h("caption", {}, "The worst cell of each gradient"),
-      h("thead", {}, h("tr", {}, ...["gradient", "cell", "backward says", "differences say", "relative error", ""].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, ...rows))),
+      h("thead", {}, h("tr", {}, ...["gradient", "cell", "backward says", "differences say", "relative error", "the check"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, ...rows))),
     h("p", { class: "soft" }, `Differences: (loss(v + h) \u2212 loss(v \u2212 h)) / 2h, h = ${kFaultStep.toExponential(0)}, in double precision. A relative error up to ${kPasses.toExponential(0)} passes. Below, wrong cells are framed and the worst of each gradient is crossed.`),
     h("div", { class: "row" }, ...broken.map(pair)),
   ];

@@ -28,7 +28,7 @@ export const costScene = {
     const naive = time(layers, "naive"), im2col = time(layers, "im2col"), fast = time(layers, "fast"), unknown = trace.layers.some((layer) => Object.keys(costEngines).some((engine) => layer.seconds[engine] == null));
     root.append(h("h2", {}, "Cost: why unfold at all, and why not write it down"),
       h("p", {}, "Unfolding copies every pixel once for each window that covers it. That costs memory, and wins time: one large matrix product keeps a processor busy, seven nested loops do not."),
-      table("cost-memory", "One image: what the matrix takes, and what has to be multiplied", ["layer", "image", "patch matrix", "", "times the image", "KH\u00b7KW", "multiply-adds"],
+      table("cost-memory", "One image: what the matrix takes, and what has to be multiplied", ["layer", "image", "patch matrix", "as a bar", "times the image", "KH\u00b7KW", "multiply-adds"],
         [...rows(memory), row("whole network", true, "", "", "", "", "", count(sum(trace.layers, (layer) => layer.macs)))]),
       h("p", { class: "soft" }, "As a rule the matrix is KH\u00b7KW times the image: each pixel lies under so many windows. At the border it lies under fewer, unless there is padding, and a stride divides the number by SH\u00b7SW."),
       h("h3", {}, "Measured when this page was made, one image forward on one thread"),

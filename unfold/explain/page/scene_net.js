@@ -73,7 +73,7 @@ function netBody(trace, image, gradients, chooseWeight) {
   const bars = p.map((share, c) => h("tr", share === Math.max(...p) ? { class: "now" } : {}, h("th", { scope: "row" }, h("bdi", {}, trace.classes[c])), h("td", {}, show(logits[c])), h("td", {}, `${(100 * share).toFixed(2)} %`),
     h("td", {}, h("span", { class: "meter", "aria-hidden": "true" }, h("i", { style: `width: ${100 * share}%` })))));
   return [h("div", { class: "two" }, h("div", {}, one("image", null, trace.values[0], ""), ...layers),
-    h("div", { class: "aside" }, words, detail, h("h3", {}, "Softmax"), h("table", {}, h("thead", {}, h("tr", {}, ...["class", "logit", "probability", ""].map((text) => h("th", {}, text)))), h("tbody", {}, ...bars))))];
+    h("div", { class: "aside" }, words, detail, h("h3", {}, "Softmax"), h("table", {}, h("thead", {}, h("tr", {}, ...["class", "logit", "probability", "as a bar"].map((text) => h("th", {}, text)))), h("tbody", {}, ...bars))))];
 }
 
 /// One weight through one step of Adam from moments of zero, each line with the engine's own number.
@@ -90,6 +90,6 @@ function stepPart(trace, root, parameter, index) {
     h("div", { class: "terms" }, h("table", {}, h("tbody", {},
       line("weight", "w", w), line("gradient of the mean loss", "g", g),
       line("first moment", `m = (1 \u2212 ${beta1}) g`, m, p.m?.[index], Math.abs(m)), line("second moment", `v = (1 \u2212 ${beta2}) g\u00b2`, v, p.v?.[index], Math.abs(v)),
-      line("without their start at 0", `m / (1 \u2212 ${beta1})`, unbiasedM), line("", `v / (1 \u2212 ${beta2})`, unbiasedV),
+      line("without their start at 0", `m / (1 \u2212 ${beta1})`, unbiasedM), line("the same of the second", `v / (1 \u2212 ${beta2})`, unbiasedV),
       line("step", `lr m\u0302 / (\u221av\u0302 + ${epsilon})`, update), line("new weight", "w \u2212 step", after, p.after[index], Math.abs(w) + Math.abs(update))))));
 }
