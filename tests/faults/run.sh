@@ -15,7 +15,7 @@ trap 'rm -rf "$copy"' EXIT
 trap 'exit 130' HUP INT TERM
 log=$copy/log
 mkdir "$copy/tree"
-for part in CMakeLists.txt cmake unfold cli tests; do cp -R "$source/$part" "$copy/tree/" || exit 1; done
+for part in CMakeLists.txt cmake unfold cli docs exercises tests; do cp -R "$source/$part" "$copy/tree/" || exit 1; done
 cd "$copy/tree" || exit 1
 
 # give_up MESSAGE: the end of the log, then the message.
