@@ -15,6 +15,7 @@ constexpr int64_t kPartialElements = 1 << 14;  // weights up to this size get a 
 constexpr int64_t kPieceElements = 1 << 13;    // a piece of the gradient stays in the first-level cache
 constexpr int64_t kGuardBytes = 64;            // a cache line
 constexpr int64_t kPieceRows = 120, kPieceColumns = 64;  // of a gradient computed from all shards at once
+constexpr int64_t kHeadImages = 2 * kShardImages;        // the head is a multiple of it, the tail is less
 constexpr int64_t kLanesFrom = 4;  // images from which a block of lanes is faster than one image at a time
 
 int64_t round_up(int64_t bytes) {
@@ -120,6 +121,7 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
           .hint("unset it, or take a name that 'unfold summary --plan' shows, such as conv2d/reference");
     }
   }
+  if (options_.training && !by_layer_) share();
   place();
   if (options_.training && !by_layer_) cut_gradient();
 }
@@ -153,22 +155,42 @@ Call<T> Plan<T>::sizes(const Step& step, int64_t n) const {
   return c;
 }
 
+/// Finds what a worker can do while another has the last shard: see plan.h.
+template <class T>
+void Plan<T>::share() {
+  const int64_t head = options_.batch / kHeadImages * (kHeadImages / kShardImages);
+  head_shards_ = head > 0 ? head : shards();
+  if (head_shards_ == shards()) return;
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = steps_[i];
+    // There is something to win where the shard's own worker goes on with dX.
+    if (step.weight < 0 || !has_partial(step) || step.gradient[0] == LoweredNode<T>::Gradient::none) continue;
+    if (shared_ < 0 || step.macs >= steps_[static_cast<size_t>(shared_)].macs) shared_ = static_cast<int>(i);
+  }
+}
+
 template <class T>
 void Plan<T>::place() {
   // Time: the input at 0, step i forward at i + 1, the loss at L + 1, step i backward at 2L + 1 - i, and at
   // `end` the owners of large weights, who walk all shards. A tensor lives from the step that makes it to the
-  // last that reads it.
+  // last that reads it; what shared_ reads, until its shard is through.
   const int steps = static_cast<int>(steps_.size()), loss = steps + 1, end = 2 * steps + 2;
   const int64_t images = std::min(shard_images_, options_.batch);
   const bool training = options_.training;
   const size_t values = shapes_.size();
+  /// When what step i reads is read for the last time.
+  const auto read_by = [&](int i) {
+    const Step& step = steps_[static_cast<size_t>(i)];
+    if (!training || !step.backward) return i + 1;
+    if (!by_layer_ && step.weight >= 0 && !has_partial(step)) return end;
+    return i == shared_ ? end - 1 : 2 * steps + 1 - i;
+  };
   std::vector<int> made(values, 0), read(values, 0), gradient_made(values, end), gradient_read(values, 0);
   read.back() = loss;
   gradient_made.back() = loss;
   for (int i = 0; i < steps; ++i) {
     const Step& step = steps_[static_cast<size_t>(i)];
-    const bool walks = training && !by_layer_ && step.weight >= 0 && !has_partial(step);
-    const int used = !training || !step.backward ? i + 1 : walks ? end : 2 * steps + 1 - i;
+    const int used = read_by(i);
     const auto y = static_cast<size_t>(step.output);
     made[y] = i + 1;
     read[y] = std::max(read[y], used);
@@ -207,9 +229,7 @@ void Plan<T>::place() {
     Step& step = steps_[static_cast<size_t>(i)];
     const int backward = 2 * steps + 1 - i;
     const int64_t saved = step.kernel->saved ? step.kernel->saved(*step.op, sizes(step, images)) : 0;
-    const bool walks = !by_layer_ && step.weight >= 0 && !has_partial(step);
-    const int last = !training ? i + 1 : walks ? end : backward;
-    step.saved = saved > 0 ? lay(saved, i + 1, last) : -1;
+    step.saved = saved > 0 ? lay(saved, i + 1, read_by(i)) : -1;
     if (step.kernel->scratch) {
       scratch = std::max(scratch, step.kernel->scratch(*step.op, sizes(step, images)));
     }
@@ -279,6 +299,10 @@ void Plan<T>::cut_gradient() {
     stack =
         std::max(stack, levels(shards()) * round_up(height * (row + 1) * static_cast<int64_t>(sizeof(T))));
   }
+  const auto summed = [&](const Piece& piece) {
+    return steps_[static_cast<size_t>(piece.step)].kernel->shards;
+  };
+  sums_ = std::stable_partition(pieces_.begin(), pieces_.end(), summed) - pieces_.begin();
   memory_.scratch_bytes += stack;
   if (options_.guards) {
     scratch_guards_.push_back({memory_.scratch_bytes, kGuardBytes});
@@ -310,8 +334,10 @@ template <class T>
 std::string Plan<T>::numerics_key() const {
   std::string key = sizeof(T) == 8 ? "f64" : "f32";
   key += by_layer_ ? " by layer" : " shard=" + std::to_string(kShardImages);
-  for (const Step& step : steps_)
+  for (const Step& step : steps_) {
     key += std::string("; ") + step.name + " " + step.kernel->name + " " + step.kernel->numerics;
+    if (step.kernel->shards) key += " tail<" + std::to_string(kHeadImages);
+  }
   return key;
 }
 

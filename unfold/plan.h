@@ -9,6 +9,11 @@
 // A shard is a fixed range of images and the tree is a fixed tree, so the number of threads cannot change a
 // bit.
 //
+// Two workers come out even where shards are whole and their number is even: that is the batch's head, and up
+// to 31 images behind it are its tail. While one worker has the last shard, one that finds no shard left
+// begins with the second stage: it computes the owners' gradients from the head, to which stage 2 adds the
+// tail, and those of the largest partial from the last shard. The cut depends on the batch alone.
+//
 // Networks with large values go layer by layer instead: each pass of each step is a grid of tasks over the
 // whole batch (run_layers.cpp), and gradients of weights are summed over the images in order.
 #pragma once
@@ -129,6 +134,7 @@ class Plan {
   void each_guard(Workspace<T>& workspace, FunctionRef<void(std::byte*, int64_t)> body) const;
   int64_t parameter_elements(const Step& step) const;
   bool has_partial(const Step& step) const;  ///< or does an owner walk the shards?
+  void share();
   void place();
   void cut_gradient();
   Call<T> sizes(const Step& step, int64_t n) const;  ///< a call of n images without pointers
@@ -166,7 +172,9 @@ class Plan {
   static T* at(const Slab& slab, int64_t offset) { return reinterpret_cast<T*>(slab + offset); }
   Call<T> call(const Step& step, int64_t first, int64_t n, const Slab& slab, const Worker& worker) const;
   void forward_shard(int64_t first, int64_t n, const Slab& slab, const Worker& worker) const;
-  void backward_shard(int64_t first, int64_t n, const Slab& slab, const Worker& worker) const;
+  /// `shared`: passed where dW of shared_ could begin, which is then left to another task.
+  void backward_shard(int64_t first, int64_t n, const Slab& slab, const Worker& worker, Gate* shared) const;
+  void backward_partial(size_t index, int64_t first, int64_t n, const Slab& slab, const Worker& worker) const;
   void backward_stages(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const;
 
   // Layer by layer.
@@ -177,7 +185,8 @@ class Plan {
   void backward_layers(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const;
   void backward_layer(const Run& run, size_t index, Parameters<T>& gradient) const;
   void walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace, int worker) const;
-  void sum_shards(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace, int worker) const;
+  void sum_shards(const Piece& piece, int64_t shard, int64_t end, Parameters<T>& gradient,
+                  Workspace<T>& workspace, int worker) const;
   void add_partials(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace) const;
   void check(const Parameters<T>& parameters, const Workspace<T>& workspace) const;
   int64_t shard_images(int64_t shard) const {
@@ -192,6 +201,9 @@ class Plan {
   std::shared_ptr<const ParameterTable> table_;
   std::vector<Step> steps_;
   std::vector<Piece> pieces_;
+  int64_t head_shards_ = 0;                 // all of them, if there is no tail
+  int64_t sums_ = 0;                        // the first pieces, from all shards by one call
+  int shared_ = -1;                         // the step whose partial of the last shard is a task of its own
   std::vector<int> packs_;                  // steps whose weights are packed before each run
   std::vector<Shape> shapes_;               // of one image, by value
   std::vector<Layout> layouts_;             // by value

@@ -62,22 +62,34 @@ void Plan<T>::forward_shard(int64_t first, int64_t n, const Slab& slab, const Wo
   }
 }
 
+/// One step's gradient of its weights from one shard, into the shard's partial.
 template <class T>
-void Plan<T>::backward_shard(int64_t first, int64_t n, const Slab& slab, const Worker& worker) const {
+void Plan<T>::backward_partial(size_t index, int64_t first, int64_t n, const Slab& slab,
+                               const Worker& worker) const {
+  const Step& step = steps_[index];
+  const Timed timed(worker.times ? &worker.times[index].backward_weights : nullptr);
+  Call<T> c = call(step, first, n, slab, worker);
+  const ParameterSlice& weight = (*table_)[step.weight];
+  const int64_t elements = weight.shape.elements();
+  c.row0 = 0;
+  c.row1 = weight.shape[0];
+  c.dw = at(slab, step.partial);
+  c.db = step.bias >= 0 ? c.dw + elements : nullptr;
+  std::fill(c.dw, c.dw + elements + (c.db ? c.row1 : 0), T{0});
+  step.kernel->backward_weights(*step.op, c);
+}
+
+template <class T>
+void Plan<T>::backward_shard(int64_t first, int64_t n, const Slab& slab, const Worker& worker,
+                             Gate* shared) const {
   for (size_t i = steps_.size(); i-- > 0;) {
     const Step& step = steps_[i];
     if (!step.backward) continue;
     Call<T> c = call(step, first, n, slab, worker);
-    if (step.partial >= 0) {
-      const Timed timed(worker.times ? &worker.times[i].backward_weights : nullptr);
-      const ParameterSlice& weight = (*table_)[step.weight];
-      const int64_t elements = weight.shape.elements();
-      c.row0 = 0;
-      c.row1 = weight.shape[0];
-      c.dw = at(slab, step.partial);
-      c.db = step.bias >= 0 ? c.dw + elements : nullptr;
-      std::fill(c.dw, c.dw + elements + (c.db ? c.row1 : 0), T{0});
-      step.kernel->backward_weights(*step.op, c);
+    if (shared && static_cast<int>(i) == shared_) {
+      shared->pass();
+    } else if (step.partial >= 0) {
+      backward_partial(i, first, n, slab, worker);
     }
     for (size_t k = 0; k < step.inputs.size(); ++k) {
       const auto gradient = step.gradient[k];
@@ -134,27 +146,51 @@ void Plan<T>::forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> tak
   });
 }
 
-/// The two stages of a gradient.
+/// The two stages of a gradient. With a tail and several workers the first has more tasks than shards: what a
+/// worker can do who finds no shard left.
 template <class T>
 void Plan<T>::backward_stages(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const {
   pack(run.parameters, run.workspace, run.pool);
   if (by_layer_) return backward_layers(run, gradient, seed, fill);
-  run.pool.run(shards(), [&](int64_t shard, int worker) {
+  const bool tail = head_shards_ < shards(), ahead = tail && run.pool.threads() > 1;
+  const int64_t last = shards() - 1, sums = ahead ? sums_ : 0, shared = ahead && shared_ >= 0 ? 1 : 0;
+  Gate head(run.pool, head_shards_), dy(run.pool, 1);
+  int owner = 0;  // the worker who has the last shard
+  const auto one_shard = [&](int64_t shard, int worker) {
+    Gate* const last_dy = shared && shard == last ? &dy : nullptr;
+    const PassAtEnd pass(shard < head_shards_ ? &head : last_dy);
+    if (last_dy) owner = worker;
     const Slab slab{run.workspace.slab(shard), run.workspace.passing(worker)};
     const int64_t first = shard * shard_images_, n = shard_images(shard);
     fill(first, n, at(slab, value_at_.front()));
     forward_shard(first, n, slab, run.worker(worker));
     seed(first, n, at(slab, value_at_.back()), at(slab, value_gradient_at_.back()));
-    backward_shard(first, n, slab, run.worker(worker));
+    backward_shard(first, n, slab, run.worker(worker), last_dy);
+  };
+  run.pool.run(shards() + sums + shared, [&](int64_t index, int worker) {
+    if (index < shards()) return one_shard(index, worker);
+    if (const int64_t piece = index - shards(); piece < sums) {
+      head.wait();
+      return sum_shards(pieces_[static_cast<size_t>(piece)], 0, head_shards_, gradient, run.workspace,
+                        worker);
+    }
+    dy.wait();
+    // The owner's memory still holds this shard: it was the last.
+    const Slab slab{run.workspace.slab(last), run.workspace.passing(owner)};
+    backward_partial(static_cast<size_t>(shared_), last * shard_images_, shard_images(last), slab,
+                     run.worker(worker));
   });
   run.pool.run(static_cast<int64_t>(pieces_.size()), [&](int64_t index, int worker) {
     const Piece& piece = pieces_[static_cast<size_t>(index)];
+    if (index < sums_) {
+      if (!ahead) sum_shards(piece, 0, head_shards_, gradient, run.workspace, worker);
+      if (tail) sum_shards(piece, head_shards_, shards(), gradient, run.workspace, worker);
+      return;
+    }
     StepTimes* times = run.workspace.times(worker);
     const Timed timed(times ? &times[piece.step].backward_weights : nullptr);
     if (steps_[static_cast<size_t>(piece.step)].partial >= 0) {
       add_partials(piece, gradient, run.workspace);
-    } else if (steps_[static_cast<size_t>(piece.step)].kernel->shards) {
-      sum_shards(piece, gradient, run.workspace, worker);
     } else {
       walk(piece, gradient, run.workspace, worker);
     }
@@ -205,13 +241,18 @@ void Plan<T>::add_partials(const Piece& piece, Parameters<T>& gradient, Workspac
   }
 }
 
-/// A piece by a kernel that takes all shards at once.
+/// A piece by a kernel that takes all shards at once: shards `shard` .. end-1, added where it is not the
+/// first.
 template <class T>
-void Plan<T>::sum_shards(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace,
-                         int worker) const {
+void Plan<T>::sum_shards(const Piece& piece, int64_t shard, int64_t end, Parameters<T>& gradient,
+                         Workspace<T>& workspace, int worker) const {
+  StepTimes* times = workspace.times(worker);
+  const Timed timed(times ? &times[piece.step].backward_weights : nullptr);
   const Step& step = steps_[static_cast<size_t>(piece.step)];
-  const Slab slab{workspace.slab(0)};
-  Call<T> c = sizes(step, options_.batch);
+  const Slab slab{workspace.slab(shard)};
+  const int64_t first = shard * shard_images_;
+  Call<T> c = sizes(step, std::min(end * shard_images_, options_.batch) - first);
+  c.first = first;
   c.shard = memory_.slab_bytes / static_cast<int64_t>(sizeof(T));
   c.x[0] = at(slab, value_at_[static_cast<size_t>(step.inputs[0])]);
   c.dy = at(slab, value_gradient_at_[static_cast<size_t>(step.output)]);

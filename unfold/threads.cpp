@@ -92,7 +92,7 @@ struct ThreadPool::State {
   std::atomic<bool> stop{false};
   int64_t tasks = 0;
   const FunctionRef<void(int64_t, int)>* task = nullptr;
-  int spins = 0;  ///< looks at a counter before a thread gives its CPU away
+  int spins = 0;
   std::mutex mutex;
   std::exception_ptr failure;
   std::vector<Ticket> tickets;  // by worker; the caller's, 0, is not used
@@ -160,6 +160,19 @@ ThreadPool::~ThreadPool() {
 
 int ThreadPool::threads() const {
   return static_cast<int>(state_->workers.size()) + 1;
+}
+
+int ThreadPool::spins() const {
+  return state_->spins;
+}
+
+void Gate::pass() {
+  if (left_.fetch_sub(1) == 1) left_.notify_all();
+}
+
+void Gate::wait() {
+  for (int spin = 0; spin < spins_ && left_.load() > 0; ++spin) pause();
+  for (int left; (left = left_.load()) > 0;) left_.wait(left);
 }
 
 void ThreadPool::run(int64_t tasks, FunctionRef<void(int64_t, int)> task) {

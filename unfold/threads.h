@@ -2,6 +2,7 @@
 // denormals.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <type_traits>
@@ -55,16 +56,49 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const;
+  /// Looks at a counter before a waiting thread gives its CPU away; 0 where there are more threads than CPUs.
+  int spins() const;
 
   /// Calls task(index, worker) once for every index in 0 .. tasks-1, 0 <= worker < threads(), and returns
   /// when all are done. Which worker takes which index is open, so a task's result must not depend on its
-  /// worker. The first exception is rethrown here after the rest have finished. Denormals are flushed in
+  /// worker. They are handed out in rising order, so a task may wait for those before it, if these wait for
+  /// none (Gate). The first exception is rethrown here after the rest have finished. Denormals are flushed in
   /// every task. Not reentrant.
   void run(int64_t tasks, FunctionRef<void(int64_t index, int worker)> task);
 
  private:
   struct State;
   std::unique_ptr<State> state_;
+};
+
+/// Holds tasks of a grid back until some others of it have passed. These must pass whatever happens, an
+/// exception too: PassAtEnd.
+class Gate {
+ public:
+  /// Opens when `count` have passed; at once for 0.
+  Gate(const ThreadPool& pool, int64_t count) : left_(static_cast<int>(count)), spins_(pool.spins()) {}
+
+  /// What was written before it is seen by those behind the gate. More than `count` change nothing.
+  void pass();
+  void wait();
+
+ private:
+  std::atomic<int> left_;
+  int spins_;
+};
+
+/// Passes a gate, if there is one, when it goes out of scope.
+class PassAtEnd {
+ public:
+  explicit PassAtEnd(Gate* gate) : gate_(gate) {}
+  ~PassAtEnd() {
+    if (gate_) gate_->pass();
+  }
+  PassAtEnd(const PassAtEnd&) = delete;
+  PassAtEnd& operator=(const PassAtEnd&) = delete;
+
+ private:
+  Gate* gate_;
 };
 
 }  // namespace unfold

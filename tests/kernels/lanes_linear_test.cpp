@@ -49,7 +49,7 @@ Sums lanes_sums(int64_t n, int64_t in, int64_t out, Blocks& blocks, Random& rand
   for (int r = 0; r < 2; ++r) {
     for (int c = 0; c < 2; ++c) {
       lanes::linear_backward_weights(n, blocks.block, in, rows[r], rows[r + 1], cols[c], cols[c + 1],
-                                     blocks.x.data(), blocks.dy.data(), got.dw.data(),
+                                     blocks.x.data(), blocks.dy.data(), false, got.dw.data(),
                                      c == 0 ? got.db.data() : nullptr, scratch.data());
     }
   }
@@ -79,6 +79,41 @@ Sums promised(int64_t n, int64_t in, int64_t out, const Floats& x, const Floats&
 }
 
 }  // namespace
+
+TEST_CASE("dw of linear layers in lanes: what later images give is added where asked for") {
+  Random random(13, "lanes linear added");
+  for (int i = 0; i < 20; ++i) {
+    const int64_t head = 16 * (1 + random.below(10)), n = head + 1 + random.below(i % 4 == 0 ? 128 : 31);
+    const int64_t in = 1 + random.below(100), out = 1 + random.below(20);
+    CAPTURE(head);
+    CAPTURE(n);
+    CAPTURE(in);
+    CAPTURE(out);
+    Floats x(static_cast<size_t>(n * in)), dy(static_cast<size_t>(n * out));
+    for (float& v : x) v = static_cast<float>(random.normal());
+    for (float& v : dy) v = static_cast<float>(random.normal());
+    Sums want = promised(head, in, out, x, dy);
+    const Sums rest =
+        promised(n - head, in, out, {x.begin() + head * in, x.end()}, {dy.begin() + head * out, dy.end()});
+    for (size_t e = 0; e < want.dw.size(); ++e) want.dw[e] += rest.dw[e];
+    for (size_t e = 0; e < want.db.size(); ++e) want.db[e] += rest.db[e];
+    Blocks blocks(n, in, out, x, dy);
+    Guarded scratch(lanes::linear_scratch(in, out));
+    test::on_every_target([&](const std::string& target) {
+      CAPTURE(target);
+      Sums got(in, out);
+      for (const int64_t first : {int64_t{0}, head}) {
+        const int64_t at = first / 16 * blocks.block;
+        lanes::linear_backward_weights(first == 0 ? head : n - head, blocks.block, in, 0, out, 0, in,
+                                       blocks.x.data() + at, blocks.dy.data() + at, first > 0, got.dw.data(),
+                                       got.db.data(), scratch.data());
+      }
+      CHECK(got.db == want.db);
+      if (target.starts_with("AVX") || target == "NEON") CHECK(got.dw == want.dw);  // with fused products
+      CHECK(scratch.intact());
+    });
+  }
+}
 
 TEST_CASE("dw of linear layers in lanes: chains of 128 images, whatever the target and the cut") {
   Random random(12, "lanes linear");

@@ -84,9 +84,10 @@ void linear_backward_data(int64_t n, int64_t in, int64_t out, const float* w, co
 /// Rows o0 .. o1-1 and columns i0 .. i1-1 of dw (OUT, IN), from n images in blocks that lie `block` floats
 /// apart: sums over images in order of dy[o][n] * x[i][n], a chain for each 128 of them, added one after the
 /// other. Rows o0 .. o1-1 of db, which may be null: a chain over the blocks in each lane, added by the tree
-/// of sum(). Overwrites them; any cut into rows and columns gives the same bits.
+/// of sum(). Overwrites them or, where asked to, adds to what is there; any cut into rows and columns gives
+/// the same bits.
 void linear_backward_weights(int64_t n, int64_t block, int64_t in, int64_t o0, int64_t o1, int64_t i0,
-                             int64_t i1, const float* x, const float* dy, float* dw, float* db,
+                             int64_t i1, const float* x, const float* dy, bool add, float* dw, float* db,
                              float* scratch);
 int64_t linear_scratch(int64_t in, int64_t out);
 

@@ -21,11 +21,13 @@ constexpr int64_t kChainImages =
     128;                           // of one chain of dW: shorter ones err less, and turned they fit a cache
 constexpr int64_t kFeatures = 32;  // turned together: two of the widest vectors
 
-/// Rows o0 .. o1-1 and columns i0 .. i1-1 of dw; blocks of images lie `block` floats apart.
+/// Rows o0 .. o1-1 and columns i0 .. i1-1 of dw, overwritten or added to; blocks of images lie `block` floats
+/// apart.
 struct LinearWeights {
   int64_t n, block, in, o0, o1, i0, i1;
   const float *x, *dy;
   float *dw, *turned;
+  bool add;
 };
 
 }  // namespace unfold::lanes
@@ -79,6 +81,7 @@ constexpr std::array<ImageChainFunction, kMaxTile> kImageChains = {ImageChain<1,
 
 /// Columns i .. i+count-1, at most kFeatures, of n images: the chains of one turn.
 void Turn(const LinearWeights& a, int64_t first, int64_t n, int64_t i, int64_t count) {
+  const bool add = a.add || first > 0;
   const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
   const float* x = a.x + first / kLanes * a.block + i * kLanes;
   const float* dy = a.dy + first / kLanes * a.block;
@@ -96,13 +99,13 @@ void Turn(const LinearWeights& a, int64_t first, int64_t n, int64_t i, int64_t c
       const ImageChainFunction chain =
           (vectors == 1 ? kImageChains<1> : kImageChains<2>)[static_cast<size_t>(q - 1)];
       if (width == vectors * lanes) {
-        chain(n, dy + o * kLanes, a.block, a.turned + c, first > 0, dw + c, a.in);
+        chain(n, dy + o * kLanes, a.block, a.turned + c, add, dw + c, a.in);
       } else {
         chain(n, dy + o * kLanes, a.block, a.turned + c, false, edge, kFeatures);
         for (int64_t r = 0; r < q; ++r) {
           float* to = dw + r * a.in + c;
           const float* from = edge + r * kFeatures;
-          for (int64_t e = 0; e < width; ++e) to[e] = first > 0 ? to[e] + from[e] : from[e];
+          for (int64_t e = 0; e < width; ++e) to[e] = add ? to[e] + from[e] : from[e];
         }
       }
       c += width;
@@ -119,7 +122,7 @@ void WeightSums(const LinearWeights& a) {
   }
 }
 
-void BiasSums(int64_t n, int64_t block, int64_t o0, int64_t o1, const float* dy, float* db) {
+void BiasSums(int64_t n, int64_t block, int64_t o0, int64_t o1, const float* dy, bool add, float* db) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   HWY_ALIGN float sums[kLanes];
@@ -133,7 +136,7 @@ void BiasSums(int64_t n, int64_t block, int64_t o0, int64_t o1, const float* dy,
       }
       hn::StoreU(sum, d, sums + lane);
     }
-    db[o] = 0;
+    if (!add) db[o] = 0;
     AddLanes(1, sums, db + o);
   }
 }
@@ -194,10 +197,10 @@ void linear_backward_data(int64_t n, int64_t in, int64_t out, const float* w, co
 }
 
 void linear_backward_weights(int64_t n, int64_t block, int64_t in, int64_t o0, int64_t o1, int64_t i0,
-                             int64_t i1, const float* x, const float* dy, float* dw, float* db,
+                             int64_t i1, const float* x, const float* dy, bool add, float* dw, float* db,
                              float* scratch) {
-  HWY_DYNAMIC_DISPATCH(WeightSums)({n, block, in, o0, o1, i0, i1, x, dy, dw, scratch});
-  if (db) HWY_DYNAMIC_DISPATCH(BiasSums)(n, block, o0, o1, dy, db);
+  HWY_DYNAMIC_DISPATCH(WeightSums)({n, block, in, o0, o1, i0, i1, x, dy, dw, scratch, add});
+  if (db) HWY_DYNAMIC_DISPATCH(BiasSums)(n, block, o0, o1, dy, add, db);
 }
 
 }  // namespace unfold::lanes

@@ -70,8 +70,8 @@ void lanes_backward_data(const Op&, const Call<float>& c) {
   lanes::linear_backward_data(c.n, c.in, c.out, c.w, c.dy, c.dx, c.scratch);
 }
 void lanes_backward_weights(const Op&, const Call<float>& c) {
-  lanes::linear_backward_weights(c.n, c.shard, c.in, c.row0, c.row1, c.col0, c.col1, c.x[0], c.dy, c.dw, c.db,
-                                 c.scratch);
+  lanes::linear_backward_weights(c.n, c.shard, c.in, c.row0, c.row1, c.col0, c.col1, c.x[0], c.dy,
+                                 c.first > 0, c.dw, c.db, c.scratch);
 }
 int64_t lanes_scratch(const Op&, const Call<float>& c) {
   return lanes::linear_scratch(c.in, c.out);

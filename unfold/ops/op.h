@@ -101,8 +101,8 @@ struct Implementation {
   bool parts = false;
   /// Whether backward_weights takes all shards at once: n images, their shards Call::shard apart, and writes
   /// rows row0 .. row1-1 and columns col0 .. col1-1 of dw, rows of db. These are the whole arrays,
-  /// overwritten, and no cut changes a bit. Only in plans that go shard by shard, for operators that split
-  /// rows.
+  /// overwritten or, where Call::first is not 0, added to, and no cut into rows and columns changes a bit.
+  /// Only in plans that go shard by shard, for operators that split rows.
   bool shards = false;
   /// Turns dy, given as dx, into what the backward kernels want, in place; called on single images.
   void (*prepare)(const Op&, const Call<T>&) = nullptr;
