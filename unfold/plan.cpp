@@ -269,6 +269,7 @@ void Plan<T>::place() {
 template <class T>
 void Plan<T>::cut_gradient() {
   int64_t stack = 0;
+  std::vector<Piece> others;  // than those that one call computes
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
     if (step.weight < 0) continue;
@@ -278,7 +279,7 @@ void Plan<T>::cut_gradient() {
     const int index = static_cast<int>(i);
     if (step.partial >= 0) {
       for (int64_t first = 0; first < rows * row + biases; first += kPieceElements) {
-        pieces_.push_back({index, 0, 0, first, std::min(kPieceElements, rows * row + biases - first)});
+        others.push_back({index, 0, 0, first, std::min(kPieceElements, rows * row + biases - first)});
       }
       continue;
     }
@@ -294,15 +295,13 @@ void Plan<T>::cut_gradient() {
                                ? std::clamp<int64_t>(kPieceElements / row, std::min<int64_t>(6, rows), rows)
                                : rows;
     for (int64_t r = 0; r < rows; r += height) {
-      pieces_.push_back({index, r, std::min(rows, r + height), 0, 0});
+      others.push_back({index, r, std::min(rows, r + height), 0, 0});
     }
     stack =
         std::max(stack, levels(shards()) * round_up(height * (row + 1) * static_cast<int64_t>(sizeof(T))));
   }
-  const auto summed = [&](const Piece& piece) {
-    return steps_[static_cast<size_t>(piece.step)].kernel->shards;
-  };
-  sums_ = std::stable_partition(pieces_.begin(), pieces_.end(), summed) - pieces_.begin();
+  sums_ = static_cast<int64_t>(pieces_.size());
+  pieces_.insert(pieces_.end(), others.begin(), others.end());
   memory_.scratch_bytes += stack;
   if (options_.guards) {
     scratch_guards_.push_back({memory_.scratch_bytes, kGuardBytes});
