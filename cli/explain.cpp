@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "cli/build_info.h"
 #include "cli/explain_png.h"
@@ -23,8 +24,57 @@ struct ExplainFlags {
   std::vector<std::string> words;
   std::string out = "explain.html", as_class, png, layer, data;
   int64_t unit = -1;
+  bool invert = false;
   MachineOptions machine;
 };
+
+constexpr int64_t kMostPageBytes = 64 << 20;  // browsers open more, but nobody waits for it
+constexpr int64_t kPagePatches = 8;           // of the data set, for each unit
+
+/// Whether the page can hold the model; without --png it is an error if it cannot.
+bool fits_a_page(const Model& model, size_t images, const ExplainFlags& o) {
+  const int64_t bytes = explain_page_bytes(model, static_cast<int64_t>(images));
+  if (bytes <= kMostPageBytes) return true;
+  const auto mib = [](int64_t n) { return std::to_string((n + (1 << 19)) >> 20) + " MiB"; };
+  if (!o.png.empty()) {
+    std::cerr << "note: " << model.name << " is too large for a page (" << mib(bytes)
+              << "); only the pictures are written" << std::endl;
+    return false;
+  }
+  throw Error(ErrorKind::usage, "the model is too large for a page with all its numbers")
+      .where(model.name)
+      .wanted("at most " + mib(kMostPageBytes))
+      .got("about " + mib(bytes))
+      .hint("--png DIR writes what it saw as pictures, for models of any size");
+}
+
+/// The data set whose patches are shown: --data, else the one the model learned from, if that lies on this
+/// machine.
+std::optional<DatasetPair> data_for(const Model& model, const ExplainFlags& o, const Global& global) {
+  if (o.data == "none") return std::nullopt;
+  if (!o.data.empty()) return load_data(o.data, global);
+  const std::vector<std::string> names = dataset_names();
+  if (std::find(names.begin(), names.end(), model.trained_on) == names.end()) return std::nullopt;
+  const std::filesystem::path lies = dataset_directory(model.trained_on);
+  if (lies.empty()) return std::nullopt;
+  try {
+    return load_directory(lies, model.trained_on, model.classes);
+  } catch (const Error&) {
+    return std::nullopt;  // nobody asked for it
+  }
+}
+
+/// The patches of a data set that excite most the units which any of the pictures excites.
+std::optional<LayerPatches> patches_of(const Model& model, const Dataset& data, const Explained& explained,
+                                       Engine engine, ThreadPool& pool) {
+  std::set<int64_t> units;
+  for (const ExplainedImage& image : explained.images) {
+    for (const Seen::Unit& unit : image.seen.units) units.insert(unit.unit);
+  }
+  if (units.empty()) return std::nullopt;
+  return see_patches(model, data, layer_named(model.graph, explained.images.front().seen.layer),
+                     {units.begin(), units.end()}, kPagePatches, engine, pool);
+}
 
 int run_explain(const ExplainFlags& o, const Global& global) {
   const auto [path, files] = model_and_pictures(o.words, "explain");
@@ -34,37 +84,45 @@ int run_explain(const ExplainFlags& o, const Global& global) {
         .got(std::to_string(files.size()));
   }
   const Model model = open_model(path, global);
+  const bool page = fits_a_page(model, files.size(), o);
+  const Node* layer = o.layer.empty() ? nullptr : &layer_named(model.graph, o.layer);
+  if (layer && layer->op->type() != "Conv2d") layer = nullptr;  // only pictures have those of other layers
+  const std::optional<DatasetPair> data = data_for(model, o, global);
   ThreadPool pool(o.machine.resolved_threads());
   const Engine engine = o.machine.resolved_engine();
   std::vector<float> inputs;
   std::vector<uint8_t> pixels;  // of the first picture
   std::vector<uint8_t> classes;
-  std::vector<ExplainedImage> images;
+  Explained explained{.images = {}, .patches = {}, .first = layer ? layer->name : ""};
+  std::vector<ExplainedImage>& images = explained.images;
   Predictor predictor(model, engine, 1, pool, o.machine.resolved_numerics());
   for (const std::string& file : files) {
-    const Picture picture = see_picture(model, file);
+    const Picture picture = see_picture(model, file, o.invert);
     if (!picture.note.empty()) std::cerr << "note: " << file << ": " << picture.note << std::endl;
+    if (!picture.advice.empty()) std::cerr << "note: " << file << ": " << picture.advice << std::endl;
     const auto logits = predictor.logits(picture.pixels, 1);
     classes.push_back(
         o.as_class.empty()
             ? static_cast<uint8_t>(std::max_element(logits.begin(), logits.end()) - logits.begin())
             : static_cast<uint8_t>(class_named(model, o.as_class)));
+    if (pixels.empty()) pixels = picture.pixels;
+    if (!page) break;
     std::vector<float> input = network_input(model, picture.pixels);
     inputs.insert(inputs.end(), input.begin(), input.end());
-    images.push_back({std::filesystem::path(file).filename().string(), picture.thumbnail,
-                      see(model, std::move(input), classes.back(), kSeenUnits, engine, pool)});
-    if (images.size() == 1) pixels = picture.pixels;
+    images.push_back({std::filesystem::path(file).filename().string(), thumbnail(picture.image),
+                      see(model, std::move(input), classes.back(), layer, kSeenUnits, engine, pool)});
   }
-  const Trace traced = trace(model, inputs, std::move(classes),
-                             {.engine = engine, .numerics = o.machine.resolved_numerics()}, pool);
-  const std::string version = version_text();
-  const std::string page = explain_page(trace_json(model, traced, images), model.name + " explained",
-                                        version.substr(0, version.find('\n')));
-  write_file(o.out, page);
-  std::cout << o.out << ": " << (page.size() + 512) / 1024 << " KiB, opens in any browser\n";
+  if (page) {
+    if (data) explained.patches = patches_of(model, data->test, explained, engine, pool);
+    const Trace traced = trace(model, inputs, std::move(classes),
+                               {.engine = engine, .numerics = o.machine.resolved_numerics()}, pool);
+    const std::string version = version_text();
+    const std::string text = explain_page(trace_json(model, traced, explained), model.name + " explained",
+                                          version.substr(0, version.find('\n')));
+    write_file(o.out, text);
+    std::cout << o.out << ": " << (text.size() + 512) / 1024 << " KiB, opens in any browser\n";
+  }
   if (o.png.empty()) return kOk;
-  std::optional<DatasetPair> data;
-  if (!o.data.empty()) data = load_data(o.data, global);
   PictureOptions what{.layer = o.layer, .target = o.as_class, .unit = o.unit, .engine = engine};
   if (data) what.data = &data->test;
   for (const WrittenPicture& written : write_pictures(model, pixels, what, pool, o.png))
@@ -84,15 +142,19 @@ void add_explain(CLI::App& app, Global& global) {
   c->add_option("-o,--out", o->out, "The page; default explain.html");
   c->add_option("--png", o->png,
                 "Also write what the network saw in the first picture as PNG files into this folder");
-  c->add_option("--layer", o->layer, "--png: whose units are shown; default: the last convolution");
+  c->add_option("--layer", o->layer,
+                "The convolution the page begins with, and the layer whose units are shown; default: a small "
+                "example, and the last convolution");
   c->add_option("--unit", o->unit,
                 "--png: one unit of that layer; default: the 16 that the picture excites most")
       ->check(CLI::NonNegativeNumber);
   c->add_option(
       "--data", o->data,
-      "--png: also the patches of this data set's test images that excite each unit most, e.g. mnist");
+      "Show the patches of this data set's test images that excite each unit most; default: the one the "
+      "model\nlearned from if it lies on this machine; none: do not");
   c->add_option("--class", o->as_class,
                 "Go backward for this class (name or number); default: the one the model takes it for");
+  c->add_flag("--invert", o->invert, kInvertHelp);
   o->machine.add_to(c);
   o->machine.add_numerics_to(c);
   c->footer(

@@ -204,30 +204,21 @@ class Drawings {
     if (options_.data) patches(of);
   }
 
-  /// The part of (C, H, W) that a cell sees, added to `to`; NaN beyond the image's edge.
-  void crop(std::span<const float> picture, const Field& field, std::vector<float>& to) const {
-    for (int64_t c = 0; c < in_[0]; ++c) {
-      for (int64_t y = field.top; y < field.top + field.h; ++y) {
-        for (int64_t x = field.left; x < field.left + field.w; ++x) {
-          const bool inside = y >= 0 && y < in_[1] && x >= 0 && x < in_[2];
-          to.push_back(inside ? picture[static_cast<size_t>((c * in_[1] + y) * in_[2] + x)]
-                              : std::numeric_limits<float>::quiet_NaN());
-        }
-      }
-    }
-  }
-
   void patches(const std::string& of) {
     const auto best = top_patches(model_, *options_.data, layer_, kPatches, options_.engine, pool_);
     const ReceptiveField fields = receptive_field(model_.graph, layer_);
     const Shape patch{in_[0], fields.size_h, fields.size_w};
     std::vector<float> seen, back;
+    const auto add_part = [&](std::span<const float> picture, const Field& field, std::vector<float>& to) {
+      const std::vector<float> part = cut_out(picture, in_, field);
+      to.insert(to.end(), part.begin(), part.end());
+    };
     for (const int64_t unit : units_) {
       for (const Patch& p : best[static_cast<size_t>(unit)]) {
         const Walk walk(model_, network_input(model_, options_.data->at(p.image)));
         const Field field = fields.whole(p.cell);
-        crop(brightness(model_, walk.value(model_.graph.input())), field, seen);
-        crop(deconvnet(walk, layer_, unit, p.cell), field, back);
+        add_part(brightness(model_, walk.value(model_.graph.input())), field, seen);
+        add_part(deconvnet(walk, layer_, unit, p.cell), field, back);
       }
       // A small data set: empty places.
       const size_t row = (seen.size() + static_cast<size_t>(patch.elements() * kPatches) - 1) /

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "unfold/data/digit.h"
+#include "unfold/data/fit_picture.h"
 #include "unfold/data/image_file.h"
 #include "unfold/error.h"
 #include "unfold/train/html.h"
@@ -26,6 +28,18 @@ std::vector<uint8_t> planes(const Image& image) {
   return planes;
 }
 
+/// Mean brightness of the outermost pixels of (h, w) bytes, 0 to 1.
+double edge(const std::vector<uint8_t>& pixels, int64_t h, int64_t w) {
+  double sum = 0, count = 0;
+  for (int64_t y = 0; y < h; ++y) {
+    for (int64_t x = 0; x < w; x += y == 0 || y == h - 1 ? 1 : std::max<int64_t>(1, w - 1)) {
+      sum += pixels[static_cast<size_t>(y * w + x)] / 255.0;
+      count += 1;
+    }
+  }
+  return sum / count;
+}
+
 }  // namespace
 
 std::pair<std::string, std::vector<std::string>> model_and_pictures(const std::vector<std::string>& words,
@@ -41,26 +55,40 @@ std::pair<std::string, std::vector<std::string>> model_and_pictures(const std::v
   return {words.front(), {words.begin() + 1, words.end()}};
 }
 
-DigitView see(const Model& model, const std::string& path) {
-  const Image image = read_image(path);
-  if (!model.preprocessing.digit || model.preprocessing.image_h != DigitView::kSide ||
-      model.preprocessing.image_w != DigitView::kSide) {
+Picture see_picture(const Model& model, const std::string& path, bool invert) {
+  Picture picture{.image = read_image(path), .pixels = {}, .note = {}, .advice = {}};
+  const Preprocessing& how = model.preprocessing;
+  const int64_t channels = model.graph.shape(model.graph.input())[0];
+  if (how.digit && channels == 1 && how.image_h == DigitView::kSide && how.image_w == DigitView::kSide) {
+    if (invert) {
+      throw Error(ErrorKind::usage, "--invert is for pictures that are no digits")
+          .where(model.name)
+          .hint("leave it out: a digit is found, dark on light or light on dark");
+    }
+    DigitView view = see_digit(picture.image);
+    picture.pixels = std::move(view.pixels);
+    picture.note = std::move(view.note);
+    return picture;
+  }
+  if (channels != 1 && channels != 3) {
     throw Error(ErrorKind::model, "the model does not say how pictures become its input")
         .where(model.name)
-        .wanted("a model for 28x28 digits");
+        .wanted("an input of 1 or 3 channels")
+        .got(std::to_string(channels));
   }
-  return see_digit(image);
+  picture.pixels = fit_picture(picture.image, channels, how.image_h, how.image_w);
+  if (!invert && channels == 1 && how.mean < 0.5 && edge(picture.pixels, how.image_h, how.image_w) > 0.75) {
+    picture.advice = "light at its edges, where " + model.trained_on + " is dark: try --invert";
+  }
+  if (invert) {
+    for (uint8_t& v : picture.pixels) v = static_cast<uint8_t>(255 - v);
+  }
+  return picture;
 }
 
-Picture see_picture(const Model& model, const std::string& path) {
-  const Image image = read_image(path);
-  const int64_t shown = image.channels >= 3 ? 3 : 1;
-  Picture picture;
-  picture.thumbnail = html::png_address({shown, image.height, image.width}, planes(image), kThumbnail);
-  DigitView view = see(model, path);
-  picture.pixels = std::move(view.pixels);
-  picture.note = view.note;
-  return picture;
+std::string thumbnail(const Image& image) {
+  return html::png_address({image.channels >= 3 ? 3 : 1, image.height, image.width}, planes(image),
+                           kThumbnail);
 }
 
 }  // namespace unfold::cli

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "unfold/data/digit.h"
+#include "unfold/data/image.h"
 #include "unfold/model.h"
 
 namespace unfold::cli {
@@ -15,15 +15,24 @@ namespace unfold::cli {
 std::pair<std::string, std::vector<std::string>> model_and_pictures(const std::vector<std::string>& words,
                                                                     const std::string& command);
 
-/// The digit in a picture, as the network will see it. Throws model if the model does not take digits.
-DigitView see(const Model& model, const std::string& path);
-
-/// A picture for a model of any kind.
+/// A picture as a model of any kind is to see it.
 struct Picture {
+  Image image;                  ///< the picture itself
   std::vector<uint8_t> pixels;  ///< what the model's preprocessing takes, (C, image_h, image_w)
-  std::string thumbnail;        ///< the picture itself, small, as a data: address
-  std::string note;             ///< why the model may not know what to say of it, or empty
+  std::string note;             ///< why the model has no answer to it, or empty
+  std::string advice;           ///< what to try if the answer surprises, or empty
 };
-Picture see_picture(const Model& model, const std::string& path);
+
+/// Of a model that learned digits, the digit in the picture (see_digit), else the middle of it (fit_picture),
+/// its light and dark exchanged if `invert`. Throws data for what is no picture, usage for `invert` with
+/// digits, which are recognised either way, and model if the model takes neither grey nor coloured pictures.
+Picture see_picture(const Model& model, const std::string& path, bool invert);
+
+/// The help of the option --invert.
+inline constexpr const char* kInvertHelp =
+    "Exchange light and dark: for a model of light things on black and a picture on white";
+
+/// The picture, small, as a data: address.
+std::string thumbnail(const Image& image);
 
 }  // namespace unfold::cli

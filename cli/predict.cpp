@@ -6,6 +6,8 @@
 
 #include "cli/pictures.h"
 #include "cli/run.h"
+#include "unfold/data/digit.h"
+#include "unfold/data/fit_picture.h"
 
 namespace unfold::cli {
 namespace {
@@ -13,9 +15,24 @@ namespace {
 struct PredictFlags {
   std::vector<std::string> words;
   int top = 3;
-  bool show = false, json = false;
+  bool show = false, json = false, invert = false;
   MachineOptions machine;
 };
+
+/// What the network saw, for a terminal; larger images as 28x28.
+std::string drawn(const Model& model, const std::vector<uint8_t>& pixels) {
+  const Preprocessing& how = model.preprocessing;
+  const int64_t channels = static_cast<int64_t>(pixels.size()) / (how.image_h * how.image_w);
+  if (channels == 1) {
+    return ascii_art(
+        fit_picture({how.image_w, how.image_h, 1, pixels}, 1, DigitView::kSide, DigitView::kSide));
+  }
+  Image image{how.image_w, how.image_h, channels, std::vector<uint8_t>(pixels.size())};
+  const int64_t plane = how.image_h * how.image_w;
+  for (int64_t i = 0; i < plane * channels; ++i)
+    image.pixels[static_cast<size_t>(i % plane * channels + i / plane)] = pixels[static_cast<size_t>(i)];
+  return ascii_art(fit_picture(image, 1, DigitView::kSide, DigitView::kSide));
+}
 
 int run_predict(const PredictFlags& o, const Global& global) {
   const Engine engine = o.machine.resolved_engine();
@@ -25,19 +42,20 @@ int run_predict(const PredictFlags& o, const Global& global) {
   Predictor predictor(model, engine, 1, pool, o.machine.resolved_numerics());
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
   for (const std::string& picture : pictures) {
-    const DigitView view = see(model, picture);
-    const std::vector<double> p = probabilities(predictor.logits(view.pixels, 1));
+    const Picture seen = see_picture(model, picture, o.invert);
+    if (!seen.advice.empty()) std::cerr << "note: " << picture << ": " << seen.advice << std::endl;
+    const std::vector<double> p = probabilities(predictor.logits(seen.pixels, 1));
     std::vector<size_t> order(p.size());
     for (size_t c = 0; c < order.size(); ++c) order[c] = c;
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] > p[b]; });
     order.resize(std::min(order.size(), static_cast<size_t>(o.top)));
-    const bool answered = view.verdict == DigitView::Verdict::ok;
-    if (o.show) text(o.json) << picture << ": what the network saw\n" << ascii_art(view.pixels);
+    const bool answered = seen.note.empty();
+    if (o.show) text(o.json) << picture << ": what the network saw\n" << drawn(model, seen.pixels);
     if (o.json) {
       nlohmann::ordered_json one = {{"image", picture}};
       one["prediction"] =
           answered ? nlohmann::ordered_json(model.classes[order.front()]) : nlohmann::ordered_json();
-      if (!answered) one["note"] = view.note;
+      if (!answered) one["note"] = seen.note;
       for (const size_t c : order) {
         if (answered) one["top"].push_back({{"class", model.classes[c]}, {"probability", p[c]}});
       }
@@ -46,7 +64,7 @@ int run_predict(const PredictFlags& o, const Global& global) {
     }
     std::cout << picture << ": ";
     if (!answered) {
-      std::cout << "no answer: " << view.note << '\n';
+      std::cout << "no answer: " << seen.note << '\n';
       continue;
     }
     for (size_t k = 0; k < order.size(); ++k) {
@@ -71,12 +89,16 @@ void add_predict(CLI::App& app, Global& global) {
       ->required();
   c->add_option("--top", o->top, "How many answers, best first; default 3")->check(CLI::Range(1, 256));
   c->add_flag("--show", o->show, "Print what the network saw");
+  c->add_flag("--invert", o->invert, kInvertHelp);
   o->machine.add_to(c);
   o->machine.add_numerics_to(c);
   c->add_flag("--json", o->json, "JSON on stdout");
   c->footer(
       "Examples:\n  unfold predict my_digit.jpg --show\n  unfold predict runs/lenet5-1 a.png b.png --json\n\n"
-      "Dark ink on light paper or the reverse, any size: the picture is treated as MNIST's were.");
+      "A model of digits takes them dark on light or the reverse, anywhere in a picture of any size, and "
+      "treats them as\n"
+      "MNIST's were. Any other is shown the middle of the picture, scaled; clothes of fashion-mnist are "
+      "light on black.");
   on_run(c, global, [o, &global] { return run_predict(*o, global); });
 }
 

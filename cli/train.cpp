@@ -15,6 +15,7 @@
 #include "cli/suggest.h"
 #include "cli/terminal.h"
 #include "cli/train_options.h"
+#include "unfold/data/digit.h"
 #include "unfold/files.h"
 #include "unfold/kernels/gemm.h"
 #include "unfold/train/report.h"
@@ -146,6 +147,7 @@ class TrainingRun {
       model_ = make_model(o_.model, recipe.seed);
       model_.classes = data_.train.classes;
       model_.trained_on = data_.train.name;
+      model_.preprocessing.digit = model_.preprocessing.digit && are_digits(data_.train);
       start(recipe);
     } catch (const Error&) {
       folder_->abandon();

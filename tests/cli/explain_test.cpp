@@ -1,6 +1,9 @@
 // unfold explain: the page it writes, and what it refuses.
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <cstring>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/run.h"
@@ -23,6 +26,22 @@ std::string fresh_model(const TemporaryFolder& folder, const std::string& first_
   const std::string path = (folder / "model.safetensors").string();
   save_model(path, model);
   return path;
+}
+
+std::vector<uint8_t> bytes_of_base64(const std::string& text) {
+  const std::string alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::vector<uint8_t> bytes;
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    if (c == '=') break;
+    bits = bits << 6 | static_cast<uint32_t>(alphabet.find(c));
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    bytes.push_back(static_cast<uint8_t>(bits >> count));
+  }
+  return bytes;
 }
 
 Json data_of(const std::string& page) {
@@ -94,4 +113,115 @@ TEST_CASE("explain says what is wrong with what it was given, and writes nothing
   refused({model, (folder / "none.png").string()}, 3, "none.png");
   refused({(folder / "none.safetensors").string(), kSeven}, 4, "none.safetensors");
   refused({model, kSeven, "--engine", "quick"}, 2, "quick");
+}
+
+TEST_CASE(
+    "explain shows the patches of a data set that excite the shown units, and begins where it is told") {
+  const TemporaryFolder folder;
+  const std::string out = (folder / "page.html").string(), digits = small_data(folder.path(), 20, 40);
+  const std::string model = fresh_model(folder);
+  ProcessResult result =
+      unfold_program({"explain", model, kSeven, kThree, "--data", digits, "--layer", "conv1", "-o", out});
+  CAPTURE(result.err);
+  REQUIRE(result.code == 0);
+  Json data = data_of(text_of(out));
+  CHECK(data.at("first") == "conv1");
+  CHECK(data.at("images").at(0).at("seen").at("layer") == "conv1");
+  const Json& patches = data.at("patches");
+  CHECK(patches.at("data") == "digits");
+  CHECK(patches.at("layer") == "conv1");
+  CHECK(patches.at("height") == 5);
+  CHECK(patches.at("width") == 5);
+  CHECK(patches.at("units").size() == 6);  // all of conv1's are among the eight that are shown
+  for (const Json& unit : patches.at("units")) {
+    double before = std::numeric_limits<double>::infinity();
+    CHECK(unit.at("patches").size() == 8);
+    for (const Json& patch : unit.at("patches")) {
+      CHECK(patch.at("activation").get<double>() <= before);
+      before = patch.at("activation").get<double>();
+      CHECK(patch.at("image").get<int>() < 40);
+      CHECK(patch.at("pixels").get<std::string>().size() == (5 * 5 * 4 + 2) / 3 * 4);
+    }
+  }
+  result = unfold_program({"explain", model, kSeven, "--data", "none", "-o", out});
+  REQUIRE(result.code == 0);
+  data = data_of(text_of(out));
+  CHECK_FALSE(data.contains("patches"));
+  CHECK(data.at("first") == "");
+  CHECK(data.at("images").at(0).at("seen").at("layer") == "conv2");
+}
+
+TEST_CASE("a model that is no digits' is shown a picture as it is, or inverted") {
+  const TemporaryFolder folder;
+  Model model = make_model("lenet5", 1);
+  model.preprocessing.digit = false;
+  model.trained_on = "clothes";
+  model.preprocessing.mean = 0.25;
+  const std::string path = (folder / "model.safetensors").string(), light = (folder / "light.pgm").string(),
+                    out = (folder / "page.html").string();
+  save_model(path, model);
+  // White with a dark block, off the middle: what a digit would be moved to the middle for.
+  std::string pgm = "P5 28 28 255\n";
+  for (int y = 0; y < 28; ++y) {
+    for (int x = 0; x < 28; ++x) pgm += static_cast<char>(y >= 2 && y < 9 && x >= 3 && x < 8 ? 40 : 230);
+  }
+  std::ofstream(light, std::ios::binary) << pgm;
+  const auto input = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"explain", path, light, "--data", "none", "-o", out});
+    const ProcessResult result = unfold_program(more);
+    CAPTURE(result.err);
+    REQUIRE(result.code == 0);
+    CHECK(contains(result.err, "--invert") == (more.size() == 7));
+    const std::string text = data_of(text_of(out)).at("values").at(0).at("data").at(0);
+    std::vector<float> values(1024);
+    const std::vector<uint8_t> bytes = bytes_of_base64(text);
+    REQUIRE(bytes.size() == 4096);
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    return values;
+  };
+  const std::vector<float> plain = input({}), inverted = input({"--invert"});
+  const auto at = [](const std::vector<float>& v, int y, int x) {
+    return v[static_cast<size_t>((y + 2) * 32 + x + 2)];  // 28x28 in the middle of 32x32
+  };
+  const auto value = [](int byte) { return (static_cast<float>(byte) / 255 - 0.25f) / 1.0f; };
+  CHECK(!(std::abs(at(plain, 5, 5) - value(40)) > 1e-6));
+  CHECK(!(std::abs(at(plain, 20, 20) - value(230)) > 1e-6));
+  CHECK(!(std::abs(at(inverted, 5, 5) - value(215)) > 1e-6));
+  CHECK(!(std::abs(at(inverted, 20, 20) - value(25)) > 1e-6));
+  ProcessResult result = unfold_program({"predict", path, light, "--show"});
+  CHECK(result.code == 0);
+  CHECK(contains(result.err, "try --invert"));
+  CHECK(contains(result.out, "%%%%"));
+  result = unfold_program({"predict", path, light, "--invert"});
+  CHECK(result.code == 0);
+  CHECK(result.err.empty());
+  result = unfold_program({"predict", fresh_model(folder), kSeven, "--invert"});
+  CHECK(result.code == 2);
+  CHECK(contains(result.err, "--invert"));
+}
+
+TEST_CASE("a model too large for a page is refused before it is run, and has its pictures all the same") {
+  const TemporaryFolder folder;
+  Model model = make_model("lenet5", 1);
+  Graph g;
+  ValueId x = g.relu("relu1", g.conv2d("conv1", g.input({1, 32, 32}), 2, Window2d::square(5, 4)));
+  x = g.relu("relu2", g.linear("wide", g.flatten("flatten", x), 30'000));
+  g.linear("fc", x, 10);
+  model.name = "wide";
+  model.graph = g;
+  model.parameters = Parameters<float>(g.parameter_table());
+  initialise(model.parameters, Init::pytorch, 3);
+  const std::string path = (folder / "wide.safetensors").string(), out = (folder / "page.html").string();
+  save_model(path, model);
+  ProcessResult result = unfold_program({"explain", path, kSeven, "-o", out});
+  CHECK(result.code == 2);
+  CHECK(contains(result.err, "too large for a page"));
+  CHECK(contains(result.err, "MiB"));
+  CHECK_FALSE(fs::exists(out));
+  result = unfold_program({"explain", path, kSeven, "-o", out, "--png", (folder / "seen").string()});
+  CAPTURE(result.err);
+  CHECK(result.code == 0);
+  CHECK(contains(result.err, "too large for a page"));
+  CHECK_FALSE(fs::exists(out));
+  CHECK(fs::exists(folder / "seen" / "saliency.png"));
 }

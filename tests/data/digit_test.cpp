@@ -241,3 +241,17 @@ TEST_CASE("the picture for the terminal has 28 lines of 56 plain characters") {
   CHECK(art.substr(57, 5) == "  @@ ");
   CHECK_THROWS_AS(ascii_art(std::vector<uint8_t>(5)), Error);
 }
+
+TEST_CASE("ten classes called 0 to 9 of 28x28 grey pixels are digits, others are not") {
+  Dataset data{.name = "some", .image = {1, 28, 28}, .pixels = {}, .labels = {}, .classes = {}};
+  for (int c = 0; c < 10; ++c) data.classes.push_back(std::to_string(c));
+  CHECK(are_digits(data));
+  data.classes[3] = "Dress";
+  CHECK_FALSE(are_digits(data));
+  data.classes[3] = "3";
+  data.classes.emplace_back("10");
+  CHECK_FALSE(are_digits(data));
+  data.classes.pop_back();
+  data.image = {1, 32, 32};
+  CHECK_FALSE(are_digits(data));
+}

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { faultBackward, faultCheck, faultForward, faultGradients, faultSetting, kFaults } from "../../unfold/explain/page/faults.js";
-import { biasGradient, inputGradient, outputCell, realSubject, smallSubject, weightGradient } from "../../unfold/explain/page/subject.js";
+import { biasGradient, inputGradient, inputGradientAsConvolution, inputGradientByBroadcast, outputCell, realSubject, smallSubject, weightGradient, weightGradientAsConvolution } from "../../unfold/explain/page/subject.js";
 
 let state = 1;
 /// A whole number from low to high, the same in every run (mulberry32).
@@ -28,6 +28,16 @@ function recomputed(subjects) {
   };
 }
 
+/// The same gradients by their other faces, which take nothing from the patch matrix.
+function otherFaces(subjects) {
+  const s = subjects[0], own = s.C / s.groups, each = s.OC / s.groups;
+  return {
+    convolved: subjects.flatMap((one) => list(one.x.length, (i) => inputGradientAsConvolution(one, Math.floor(i / (one.H * one.W)), Math.floor(i / one.W) % one.H, i % one.W).sum)),
+    broadcast: subjects.flatMap((one) => list(one.C, (ch) => Array.from(inputGradientByBroadcast(one, ch))).flat()),
+    dw: list(s.w.length, (i) => { const oc = Math.floor(i / s.depth), k = i % s.depth; return weightGradientAsConvolution(s, oc, Math.floor(oc / each) * own + Math.floor(k / (s.KH * s.KW)), Math.floor(k / s.KW) % s.KH, k % s.KW).sum; }),
+  };
+}
+
 /// A layer like those of real networks: any sizes, strides, padding, dilation, groups and number of images.
 function drawnLayer() {
   const groups = draw(0, 2) === 0 ? draw(2, 3) : 1, n = draw(1, 3), C = groups * draw(1, 2), OC = groups * draw(1, 3), H = draw(3, 9), W = draw(3, 11);
@@ -41,7 +51,7 @@ function drawnLayer() {
     values: [{ shape: [C, H, W], data: x.map((one) => Float32Array.from(one)), gradient: zeros(image) }, { shape: [OC, OH, OW], data: zeros(result), gradient: dy.map((one) => Float32Array.from(one)) }],
     parameters: [{ data: Float32Array.from(w), gradient: null }, { data: Float32Array.from(b), gradient: null }] };
   return { what: `drawn ${JSON.stringify(trace.layers[0].window)}`, question: { shape: [n, C, H, W], outputs: OC, kernel, stride, pad, dilation, groups, x: x.flat(), w, b, dy: dy.flat() },
-    compute: () => recomputed(list(n, (i) => realSubject(trace, 0, i))) };
+    compute: () => recomputed(list(n, (i) => realSubject(trace, 0, i))), faces: () => otherFaces(list(n, (i) => realSubject(trace, 0, i))) };
 }
 
 /// One place of the sliders of the small example; null where the page says that the window does not fit.
@@ -49,7 +59,7 @@ function sliderPlace(settings) {
   const { size, channels, kernel, stride, padding, dilation } = settings, s = smallSubject(settings);
   const question = { shape: [1, channels, size, size], outputs: 2, kernel: [kernel, kernel], stride: [stride, stride], pad: list(4, () => padding), dilation: [dilation, dilation], groups: 1 };
   for (const key of ["x", "w", "b", "dy"]) question[key] = Array.from(s?.[key] ?? []);
-  return { what: `small ${JSON.stringify(settings)}`, question, compute: () => s && { y: Array.from(s.y), dx: Array.from(s.dx), dw: Array.from(s.dw), db: Array.from(s.db) } };
+  return { what: `small ${JSON.stringify(settings)}`, question, compute: () => s && { y: Array.from(s.y), dx: Array.from(s.dx), dw: Array.from(s.dw), db: Array.from(s.db) }, faces: () => otherFaces([s]) };
 }
 
 /// One place of the sliders of "Break it", with whole numbers for the gradient that comes in.
@@ -72,13 +82,20 @@ assert.equal(run.status, 0, String(run.stderr));
 const answers = JSON.parse(run.stdout);
 assert.equal(answers.length, all.length);
 let numbers = 0, unfit = 0;
-all.forEach(({ what, compute }, i) => {
+all.forEach(({ what, compute, faces }, i) => {
   const ours = compute();
   if (answers[i] === null || ours === null) { unfit += 1; return assert.equal(ours, answers[i], what); }
   for (const key of ["y", "dx", "dw", "db"]) {
     assert.equal(ours[key].length, answers[i][key].length, `${what}: ${key}`);
     ours[key].forEach((v, at) => { if (!(v === answers[i][key][at])) assert.fail(`${what}: ${key}[${at}] is ${v}, the library's ${answers[i][key][at]}`); });
     numbers += ours[key].length;
+  }
+  if (!faces) return;
+  const other = faces();
+  for (const [face, key] of [["convolved", "dx"], ["broadcast", "dx"], ["dw", "dw"]]) {
+    assert.equal(other[face].length, answers[i][key].length, `${what}: ${face}`);
+    other[face].forEach((v, at) => { if (!(v === answers[i][key][at])) assert.fail(`${what}: ${face}[${at}] is ${v}, the library's ${answers[i][key][at]}`); });
+    numbers += other[face].length;
   }
 });
 assert.ok(unfit > 0 && unfit < small.length / 2, "some slider places do not fit, most do");

@@ -205,6 +205,58 @@ await test("cells of dW, db and dX can be followed", async () => {
   clean();
 });
 
+await test("each gradient has its other face: the same number without the patch matrix", async () => {
+  for (const [file, key] of [[lenet, "0"], [grouped, null]]) {
+    await open(file);
+    await browser.evaluate(`scene("backward")`);
+    const layer = key ?? await browser.evaluate(`[...document.querySelectorAll("main select option")].find((o) => o.textContent.startsWith("grouped ")).value`);
+    await browser.evaluate(`choose("Show", "${layer}")`);
+    const ways = `[...document.querySelectorAll(".ways tbody tr")].map((row) => [...row.children].map((cell) => cell.textContent))`;
+    const size = await browser.evaluate(`(([box]) => box.getAttribute("aria-label").match(/, ([0-9]+) by ([0-9]+);/).slice(1).map(Number))([grid("dX")])`);
+    let rows; // of the first pixel on the diagonal that has a gradient
+    for (let at = 4; at < Math.min(...size) && (rows === undefined || rows[0][1] === "0"); ++at) {
+      await browser.evaluate(`at(grid("dX"), ${at}, ${at}, ${size}, "click")`);
+      rows = await browser.evaluate(ways);
+    }
+    assert.deepEqual(rows.map((row) => row[2]), ["", "the same", "the same"]);
+    assert.ok(rows.every((row) => row[1] === rows[0][1]) && rows[0][1] !== "0", String(rows));
+    const weights = await browser.evaluate(`(([box]) => box.getAttribute("aria-label").match(/, ([0-9]+) by ([0-9]+);/).slice(1).map(Number))([grid("dW")])`);
+    for (let filter = 0; filter < weights[0] && (rows.length === 3 || rows[0][1] === "0"); ++filter) {
+      await browser.evaluate(`at(grid("dW"), ${filter}, 7, ${weights}, "click")`);
+      rows = await browser.evaluate(ways);
+    }
+    assert.deepEqual(rows.map((row) => row[2]), ["", "the same"]);
+    assert.ok(rows[1][1] === rows[0][1] && rows[0][1] !== "0", String(rows));
+    const errors = await browser.evaluate(`(([box]) => box.getAttribute("aria-label").match(/, ([0-9]+) by ([0-9]+);/).slice(1).map(Number))([grid("dY, channel")])`);
+    await browser.evaluate(`at(grid("dY, channel"), 2, 3, ${errors}, "click")`);
+    assert.match(await browser.evaluate("words()"), /^dY at \(2, 3\) of filter [0-9] is .*the error of one slide/);
+    clean();
+  }
+});
+
+await test("a page begins with the layer that was asked for, and shows what excites its units", async () => {
+  execFileSync(program, ["data", "strokes", "--out", join(folder, "strokes")], { stdio: "ignore" });
+  execFileSync(program, ["explain", join(folder, "lenet5-article.safetensors"), join(digits, "7.png"), "--layer", "conv1", "--data", join(folder, "strokes"), "-o", join(folder, "first.html")], { stdio: "ignore" });
+  await open(join(folder, "first.html"));
+  assert.match(await browser.evaluate(`document.querySelector("main select").selectedOptions[0].textContent`), /^conv1 of/);
+  await browser.evaluate(`scene("seen")`);
+  const strips = `[...document.querySelectorAll("main .strip")]`;
+  assert.equal(await browser.evaluate(`${strips}.length`), 6);
+  await browser.evaluate(`at(${strips}[2], 0, 0, 10, 10, "click")`);
+  assert.match(await browser.evaluate("words()"), /^Unit [0-5]: test image [0-9]+ of strokes, a [0-9], excites it by [0-9.]+: number 1 of all\.$/);
+  clean();
+});
+
+await test("print shows every matrix, light even in a dark scheme", async () => {
+  await open(lenet, { dark: true });
+  await browser.evaluate(`scene("pool")`);
+  const canvases = await browser.evaluate(`document.querySelectorAll("main .grid canvas").length`);
+  const pdf = Buffer.from((await browser.send("Page.printToPDF", { printBackground: true })).data, "base64").toString("latin1");
+  // Each as a picture of its own: drawn stroke by stroke, the canvas for the marks would erase the numbers below it.
+  assert.ok(canvases > 6 && pdf.split("/Subtype /Image").length - 1 >= canvases / 2, `${canvases} canvases, ${pdf.split("/Subtype /Image").length - 1} pictures`);
+  clean();
+});
+
 await test("pooling, average and max: every output and every gradient, pooled again, is the engine's", async () => {
   for (const [file, layer] of [[lenet, "pool1"], [lenet, "pool2"], [grouped, "pool"]]) {
     await open(file);

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "tests/explain/nets.h"
 #include "unfold/error.h"
 #include "unfold/explain/walk.h"
@@ -74,4 +76,18 @@ TEST_CASE("branches whose cells lie differently far apart have no common field")
   const ValueId b = g.conv2d("b", x, 1, {.kernel_h = 1});
   g.add("join", a, b);
   CHECK_THROWS_WITH_AS(receptive_field(g, g.output()), doctest::Contains("join"), Error);
+}
+
+TEST_CASE("what a field covers is cut out, and beyond the edge there is nothing") {
+  const std::vector<float> picture = {0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15};  // (2, 2, 3)
+  const auto inside = cut_out(picture, {2, 2, 3}, {.top = 0, .left = 1, .h = 2, .w = 2});
+  CHECK(inside == std::vector<float>{1, 2, 4, 5, 11, 12, 14, 15});
+  const auto corner = cut_out(picture, {2, 2, 3}, {.top = 1, .left = -1, .h = 2, .w = 2});
+  REQUIRE(corner.size() == 8);
+  for (const size_t i : {size_t{0}, size_t{2}, size_t{3}, size_t{4}, size_t{6}, size_t{7}}) {
+    CAPTURE(i);
+    CHECK(std::isnan(corner[i]));
+  }
+  CHECK(corner[1] == 3);
+  CHECK(corner[5] == 13);
 }

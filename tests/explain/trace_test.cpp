@@ -261,7 +261,8 @@ TEST_CASE("the page's JSON holds every float of a trace, bit for bit") {
   std::copy(std::begin(odd), std::end(odd), t.gradient.slice(0));
   const std::vector<ExplainedImage> images = {{"a.png", "", {}},
                                               {"b\xff.png", "data:,", {}}};  // the second is no UTF-8
-  const auto page = nlohmann::json::parse(trace_json(model, t, images));
+  const auto page =
+      nlohmann::json::parse(trace_json(model, t, {.images = images, .patches = {}, .first = {}}));
 
   CHECK(page.at("images").at(0).at("name") == "a.png");
   CHECK(page.at("images").at(1).at("class") == 7);

@@ -355,6 +355,14 @@ DigitView see_digit(const Image& image) {
   return view;
 }
 
+bool are_digits(const Dataset& data) {
+  if (data.image != Shape{1, kSide, kSide} || data.classes.size() != 10) return false;
+  for (size_t c = 0; c < 10; ++c) {
+    if (data.classes[c] != std::to_string(c)) return false;
+  }
+  return true;
+}
+
 std::string ascii_art(std::span<const uint8_t> pixels) {
   constexpr std::string_view kRamp = " .:-=+*#%@";
   if (pixels.size() != kSide * kSide) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "unfold/data/dataset.h"
 #include "unfold/data/image.h"
 
 namespace unfold {
@@ -32,6 +33,11 @@ struct DigitView {
 /// thickened to the width of MNIST's. A digit may stand turned by some ten degrees; it is not turned back.
 /// Throws usage if the sizes of the picture and its pixels do not fit.
 DigitView see_digit(const Image& image);
+
+/// Whether a data set's images are digits drawn as MNIST's are, as far as can be told: one channel of 28x28,
+/// and ten classes "0" to "9". What a network that learned from it should be shown goes through see_digit
+/// first.
+bool are_digits(const Dataset& data);
 
 /// The 28x28 bytes (0 = black) as 28 lines of 56 plain characters, the darker the byte the emptier; each line
 /// ends in a line break. Throws usage for another number of bytes.

@@ -86,6 +86,25 @@ Json seen_json(const Seen& seen) {
   return one;
 }
 
+Json patches_json(const LayerPatches& seen) {
+  Json all = {{"data", seen.data},
+              {"layer", seen.layer},
+              {"height", seen.h},
+              {"width", seen.w},
+              {"units", Json::array()}};
+  for (const UnitPatches& unit : seen.units) {
+    Json one = {{"unit", unit.unit}, {"patches", Json::array()}};
+    for (const SeenPatch& p : unit.patches) {
+      one["patches"].push_back({{"image", p.patch.image},
+                                {"class", p.label},
+                                {"activation", p.patch.activation},
+                                {"pixels", packed(p.pixels)}});
+    }
+    all["units"].push_back(std::move(one));
+  }
+  return all;
+}
+
 /// The scripts as one: each file's imports are the files before it, so these lines go, and so does `export`.
 std::string joined_scripts() {
   std::string script;
@@ -121,8 +140,9 @@ std::string hash_of(std::string_view script) {
 
 }  // namespace
 
-std::string trace_json(const Model& model, const Trace& trace, const std::vector<ExplainedImage>& images) {
+std::string trace_json(const Model& model, const Trace& trace, const Explained& explained) {
   const Graph& graph = model.graph;
+  const std::vector<ExplainedImage>& images = explained.images;
   Json page = {{"format", "unfold-explain"},
                {"version", 1},
                {"model", model.name},
@@ -138,6 +158,8 @@ std::string trace_json(const Model& model, const Trace& trace, const std::vector
                               {"loss", trace.losses[i]},
                               {"seen", seen_json(images[i].seen)}});
   }
+  page["first"] = explained.first;
+  if (explained.patches) page["patches"] = patches_json(*explained.patches);
   for (size_t i = 0; i < graph.nodes().size(); ++i) page["layers"].push_back(layer(model, trace, i));
   for (int v = 0; v < graph.values(); ++v) {
     const auto at = static_cast<size_t>(v);
@@ -159,6 +181,14 @@ std::string trace_json(const Model& model, const Trace& trace, const std::vector
                                   {"after", part(trace.after)}});
   }
   return page.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+int64_t explain_page_bytes(const Model& model, int64_t images) {
+  // Weights with gradient, two moments and what they become; values with gradients; four bytes as six
+  // characters of base64 and quotes, about.
+  int64_t floats = 5 * model.parameters.table().count();
+  for (int v = 0; v < model.graph.values(); ++v) floats += 2 * images * model.graph.shape({v}).elements();
+  return floats * 16 / 3;
 }
 
 std::string explain_page(const std::string& json, const std::string& title, const std::string& program) {

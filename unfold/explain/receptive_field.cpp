@@ -1,6 +1,7 @@
 #include "unfold/explain/receptive_field.h"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "unfold/error.h"
@@ -59,6 +60,21 @@ ReceptiveField receptive_field(const Graph& graph, ValueId value) {
     fields.push_back(f);
   }
   return fields.at(static_cast<size_t>(value.index));
+}
+
+std::vector<float> cut_out(std::span<const float> picture, const Shape& chw, const Field& field) {
+  std::vector<float> part;
+  part.reserve(static_cast<size_t>(chw[0] * field.h * field.w));
+  for (int64_t c = 0; c < chw[0]; ++c) {
+    for (int64_t y = field.top; y < field.top + field.h; ++y) {
+      for (int64_t x = field.left; x < field.left + field.w; ++x) {
+        const bool inside = y >= 0 && y < chw[1] && x >= 0 && x < chw[2];
+        part.push_back(inside ? picture[static_cast<size_t>((c * chw[1] + y) * chw[2] + x)]
+                              : std::numeric_limits<float>::quiet_NaN());
+      }
+    }
+  }
+  return part;
 }
 
 }  // namespace unfold

@@ -3,6 +3,9 @@
 
 #include <cstdint>
 
+#include <span>
+#include <vector>
+
 #include "unfold/explain/layer.h"
 #include "unfold/graph.h"
 
@@ -29,5 +32,8 @@ struct ReceptiveField {
 /// * S (Araujo, Norris & Sim 2019, Computing Receptive Fields of Convolutional Neural Networks). Features
 /// behind a Flatten see the whole image. Throws usage where two branches with different jumps meet.
 ReceptiveField receptive_field(const Graph& graph, ValueId value);
+
+/// The pixels of a picture (C, H, W) in a field, (C, field.h, field.w); NaN beyond the picture's edge.
+std::vector<float> cut_out(std::span<const float> picture, const Shape& chw, const Field& field);
 
 }  // namespace unfold

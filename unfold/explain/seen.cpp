@@ -9,8 +9,8 @@
 
 namespace unfold {
 
-Seen see(const Model& model, std::vector<float> x, int64_t c, int64_t units, Engine engine,
-         ThreadPool& pool) {
+Seen see(const Model& model, std::vector<float> x, int64_t c, const Node* chosen, int64_t units,
+         Engine engine, ThreadPool& pool) {
   const Walk walk(model, std::move(x));
   const Graph& graph = model.graph;
   const Shape in = graph.shape(graph.input());
@@ -21,7 +21,7 @@ Seen see(const Model& model, std::vector<float> x, int64_t c, int64_t units, Eng
   seen.occlusion_stride = std::max<int64_t>(1, seen.occlusion_size / 4);
   seen.occlusion = occlusion(model, walk.value(graph.input()), c,
                              {.size = seen.occlusion_size, .stride = seen.occlusion_stride}, engine, pool);
-  const Node* convolution = last_of(graph, "Conv2d");
+  const Node* convolution = chosen ? chosen : last_of(graph, "Conv2d");
   if (!convolution) return seen;
   seen.layer = convolution->name;
   const ValueId layer = activation_of(graph, *convolution);

@@ -13,7 +13,7 @@ namespace unfold {
 struct Seen {
   std::vector<float> saliency;  ///< (H, W), not negative
   std::vector<float> guided;    ///< guided backprop, (C, H, W)
-  std::string layer;            ///< of Grad-CAM and the units: the last convolution, or ""
+  std::string layer;            ///< of Grad-CAM and the units: a convolution, or ""
   std::vector<float> grad_cam;  ///< (H, W), not negative; empty without a convolution
   Occlusion occlusion;
   int64_t occlusion_size = 0, occlusion_stride = 0;
@@ -27,7 +27,9 @@ struct Seen {
   std::vector<Unit> units;
 };
 
-/// All of it for one preprocessed image x (C, H, W) and the class `c`. Throws what its parts throw.
-Seen see(const Model& model, std::vector<float> x, int64_t c, int64_t units, Engine engine, ThreadPool& pool);
+/// All of it for one preprocessed image x (C, H, W) and the class `c`; Grad-CAM and the `units` are those of
+/// `layer`, a convolution, or of the last one if it is null. Throws what its parts throw.
+Seen see(const Model& model, std::vector<float> x, int64_t c, const Node* layer, int64_t units, Engine engine,
+         ThreadPool& pool);
 
 }  // namespace unfold

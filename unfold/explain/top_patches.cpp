@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "unfold/error.h"
+#include "unfold/explain/receptive_field.h"
+#include "unfold/explain/walk.h"
 
 namespace unfold {
 namespace {
@@ -84,6 +86,25 @@ std::vector<std::vector<Patch>> top_patches(const Model& model, const Dataset& d
     }
   }
   return best;
+}
+
+LayerPatches see_patches(const Model& model, const Dataset& data, const Node& layer,
+                         const std::vector<int64_t>& units, int64_t count, Engine engine, ThreadPool& pool) {
+  const ValueId value = activation_of(model.graph, layer);
+  const auto best = top_patches(model, data, value, count, engine, pool);
+  const ReceptiveField fields = receptive_field(model.graph, value);
+  LayerPatches seen{
+      .data = data.name, .layer = layer.name, .h = fields.size_h, .w = fields.size_w, .units = {}};
+  for (const int64_t unit : units) {
+    seen.units.push_back({unit, {}});
+    for (const Patch& patch : best.at(static_cast<size_t>(unit))) {
+      const std::vector<float> x = network_input(model, data.at(patch.image));
+      seen.units.back().patches.push_back(
+          {patch, data.labels[static_cast<size_t>(patch.image)],
+           cut_out(x, model.graph.shape(model.graph.input()), fields.whole(patch.cell))});
+    }
+  }
+  return seen;
 }
 
 }  // namespace unfold

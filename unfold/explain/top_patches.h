@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "unfold/data/dataset.h"
@@ -22,5 +23,28 @@ struct Patch {
 /// layer that is the input, or a count below 1.
 std::vector<std::vector<Patch>> top_patches(const Model& model, const Dataset& data, ValueId layer,
                                             int64_t count, Engine engine, ThreadPool& pool);
+
+/// A patch as it looks.
+struct SeenPatch {
+  Patch patch;
+  uint8_t label = 0;
+  std::vector<float>
+      pixels;  ///< of the network's input, (C, h, w) of the receptive field; NaN beyond the image
+};
+/// The top patches of some units of the convolution `layer`'s activation.
+struct UnitPatches {
+  int64_t unit = 0;
+  std::vector<SeenPatch> patches;
+};
+struct LayerPatches {
+  std::string data, layer;  ///< names
+  int64_t h = 0, w = 0;     ///< of a patch
+  std::vector<UnitPatches> units;
+};
+
+/// The `count` patches of `data` for each of `units`, cut out. Throws what top_patches and receptive_field
+/// throw.
+LayerPatches see_patches(const Model& model, const Dataset& data, const Node& layer,
+                         const std::vector<int64_t>& units, int64_t count, Engine engine, ThreadPool& pool);
 
 }  // namespace unfold

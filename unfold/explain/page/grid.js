@@ -12,11 +12,17 @@ function colours() {
     mark: style.getPropertyValue("--mark").trim(), mark2: style.getPropertyValue("--mark2").trim() };
 }
 let palette = null;
+// Chromium prints what was drawn for print stroke by stroke, and with a canvas above another that erases the lower one.
+function asBitmap(canvas) {
+  const g = canvas.getContext("2d");
+  g.putImageData(g.getImageData(0, 0, canvas.width, canvas.height), 0, 0);
+}
 const grids = new Set(); // those on the page, for a change of the colour scheme
 for (const query of ["(prefers-color-scheme: dark)", "print"]) {
   matchMedia(query).addEventListener("change", () => {
     palette = null;
     for (const grid of grids) grid.isConnected ? grid.redraw() : grids.delete(grid);
+    if (matchMedia("print").matches) for (const canvas of document.querySelectorAll(".grid canvas")) asBitmap(canvas);
   });
 }
 
@@ -33,7 +39,7 @@ export const repaint = (drawing) => grids.add(drawing);
 /// options: rows, cols; value(r, c): a number, or null where there is none (drawn hatched: padding, "not yet");
 /// cell: pixels a cell (default: by size); title: caption; scale: the value of full colour (default: the largest);
 /// bands: [every rows, every cols]: thicker lines; onPoint(r, c) or onPoint(null): pointer or cursor; onPick(r, c): click
-/// or Enter.  ->  {element, mark(list of {r, c, kind}), redraw(), reveal(r, c), title(text)}; kinds of marks: 1 strong,
+/// or Enter.  ->  {element, mark(list of {r, c, kind}; with h and w a frame around so many rows and columns), redraw(), reveal(r, c), title(text)}; kinds of marks: 1 strong,
 /// 2 second colour, 3 disagreement (a cross).
 export function matrix(options) {
   const { rows, cols, value, onPoint = () => {}, onPick = onPoint } = options;
@@ -51,7 +57,7 @@ export function matrix(options) {
     canvas.height = height * ratio;
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
-    const g = canvas.getContext("2d");
+    const g = canvas.getContext("2d",);
     g.scale(ratio, ratio);
     return g;
   }
@@ -95,9 +101,14 @@ export function matrix(options) {
   function drawMarks() {
     palette ??= colours();
     const g = context(above);
-    for (const { r, c, kind = 1 } of marks) {
+    for (const { r, c, h: down, w: across, kind = 1 } of marks) {
       const colour = kind === 2 ? palette.mark2 : palette.mark;
       g.strokeStyle = colour;
+      if (down) {
+        g.lineWidth = 3;
+        g.strokeRect(c * cell + 1.5, r * cell + 1.5, across * cell - 2, down * cell - 2);
+        continue;
+      }
       if (cell < 9) {
         g.fillStyle = colour;
         g.fillRect(c * cell, r * cell, cell, cell);

@@ -2,7 +2,8 @@
 import { h } from "./dom.js";
 import { repaint, shade } from "./grid.js";
 
-/// `tiles` pictures of rows x cols, tile k's value(k, r, c); onPick(k). All share one scale.
+/// `tiles` pictures of rows x cols, tile k's value(k, r, c), NaN where there is nothing; onPick(k, r, c): the cell, or the
+/// tile's first by keyboard. All share one scale.
 export function tileStrip({ tiles, rows, cols, value, title, onPick, pixel = Math.max(1, Math.min(6, Math.floor(64 / Math.max(rows, cols)))) }) {
   const kGap = 3, width = cols * pixel + kGap, height = rows * pixel + kGap;
   const canvas = h("canvas", { "aria-hidden": "true" });
@@ -15,27 +16,28 @@ export function tileStrip({ tiles, rows, cols, value, title, onPick, pixel = Mat
     canvas.height = down * height;
     const g = canvas.getContext("2d"), image = g.createImageData(canvas.width, canvas.height);
     let most = 0;
-    for (let k = 0; k < tiles; ++k) for (let r = 0; r < rows; ++r) for (let c = 0; c < cols; ++c) most = Math.max(most, Math.abs(value(k, r, c)));
+    for (let k = 0; k < tiles; ++k) for (let r = 0; r < rows; ++r) for (let c = 0; c < cols; ++c) most = Math.max(most, Math.abs(value(k, r, c)) || 0);
     for (let k = 0; k < tiles; ++k) {
       const left = (k % across) * width, top = Math.floor(k / across) * height;
       for (let y = 0; y < rows * pixel; ++y) {
         for (let x = 0; x < cols * pixel; ++x) {
-          const colour = shade(value(k, Math.floor(y / pixel), Math.floor(x / pixel)), most), at = 4 * ((top + y) * canvas.width + left + x);
-          image.data.set([...colour, 255], at);
+          const v = value(k, Math.floor(y / pixel), Math.floor(x / pixel)), at = 4 * ((top + y) * canvas.width + left + x);
+          if (!Number.isNaN(v)) image.data.set([...shade(v, most), 255], at);
         }
       }
     }
     g.putImageData(image, 0, 0);
   }
   box.addEventListener("click", (event) => {
-    const bounds = canvas.getBoundingClientRect(), k = Math.floor((event.clientY - bounds.top) / height) * across + Math.floor((event.clientX - bounds.left) / width);
-    if (k >= 0 && k < tiles) onPick(cursor = k);
+    const bounds = canvas.getBoundingClientRect(), x = event.clientX - bounds.left, y = event.clientY - bounds.top;
+    const k = Math.floor(y / height) * across + Math.floor(x / width), inTile = (at, step, n) => Math.min(n - 1, Math.floor((at % step) / pixel));
+    if (k >= 0 && k < tiles) onPick(cursor = k, inTile(y, height, rows), inTile(x, width, cols));
   });
   box.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across, Enter: 0 }[event.key];
     if (move == null) return;
     event.preventDefault();
-    onPick(cursor = Math.max(0, Math.min(tiles - 1, cursor + move)));
+    onPick(cursor = Math.max(0, Math.min(tiles - 1, cursor + move)), 0, 0);
   });
   const element = h("figure", {}, title ? h("figcaption", {}, title) : null, box);
   repaint({ redraw, get isConnected() { return box.isConnected; } });

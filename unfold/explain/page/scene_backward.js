@@ -1,11 +1,12 @@
 // Backward: from dY to dW, db and dX, each as a matrix product and as what it is besides.
 import { agrees, choice, count, h, put, says, show, verdict } from "./dom.js";
 import { matrix } from "./grid.js";
-import { biasGradient, columnGradient, columnValue, copiesOf, firstRow, inputGradient, placeOf, weightGradient } from "./subject.js";
+import { biasGradient, columnGradient, columnValue, copiesOf, firstRow, inputGradient, inputGradientByBroadcast, placeOf, weightGradient } from "./subject.js";
+import { errorFace, pixelFace, weightFace } from "./faces.js";
 import { subjectBar } from "./subject_bar.js";
 import { columnsGrid, filterGrid, imageGrid, outputGrid } from "./subject_grids.js";
 
-const kMostChecked = 3e7, kShownTerms = 400;
+const kMostChecked = 3e7, kShownTerms = 400, kFaceHint = "Choose an error of dY, a pixel of dX or a cell of dW to see its other face: the same number without the patch matrix.";
 
 export const backwardScene = {
   id: "backward",
@@ -14,7 +15,7 @@ export const backwardScene = {
     const body = h("div"), loss = h("div");
     const bar = subjectBar(trace, (s) => { put(loss, ...(s.real ? lossPart(trace, s.image) : [])); put(body, ...backwardBody(s)); });
     root.append(h("h2", {}, "Backward: the same matrices, the other way"),
-      h("p", {}, "dY says how the loss changes with each output. Three lines give everything else. Choose a cell of dW, db or dX and follow its sum."),
+      h("p", {}, "dY says how the loss changes with each output. Three lines give everything else. Choose a cell of dW, db or dX and follow its sum; beside it stands its other face."),
       h("code", { class: "formula", tabindex: 0 }, "dW = dY \u00b7 columns\u1d40     db = row sums of dY     dColumns = W\u1d40 \u00b7 dY     dX = col2im(dColumns)"),
       bar.element, loss, body);
     bar.start();
@@ -54,11 +55,14 @@ export function backwardDisagreements(s) {
 
 function backwardBody(s) {
   const words = says(), wrong = s.real ? backwardDisagreements(s) : { dx: [], dw: [], db: [] };
-  const terms = h("div", { class: "terms", tabindex: 0, role: "region", "aria-label": "The sum, term by term" }), face = h("p", { class: "soft" });
+  const terms = h("div", { class: "terms", tabindex: 0, role: "region", "aria-label": "The sum, term by term" }), face = h("div", { class: "card face" });
   let oc = wrong?.dw[0]?.oc ?? wrong?.db[0]?.oc ?? 0, ch = wrong?.dx[0]?.ch ?? 0;
   const crosses = (list, f) => (list ?? []).filter(f).map((at) => ({ ...at, kind: 3 }));
   const shown = h("div");
+  const allOfDy = [{ r: 0, c: 0, h: s.OH, w: s.OW, kind: 2 }];
   let dy, dw, db, dx, image, columns, gradients, filter;
+  const channels = new Map(); // dX by broadcast, of the channels asked for
+  const broadcast = (c) => { if (!channels.has(c)) channels.set(c, inputGradientByBroadcast(s, c)); return channels.get(c); };
 
   const clear = () => { for (const grid of [dy, image, columns, gradients, ...filter]) grid.mark([]); dwMarks(); dxMarks(); };
   const dwMarks = (list = []) => dw.mark([...crosses(wrong?.dw.map(({ oc: r, k }) => ({ r, c: k })), () => true), ...list]);
@@ -78,21 +82,22 @@ function backwardBody(s) {
     const cell = weightGradient(s, oc, k), first = firstRow(s, oc), p = placeOf(s, first + k, 0);
     dwMarks([{ r: oc, c: k }]);
     columns.mark(Array.from({ length: s.cols }, (_, c) => ({ r: first + k, c })));
-    dy.mark(Array.from({ length: s.cols }, (_, c) => ({ r: Math.floor(c / s.OW), c: c % s.OW, kind: 2 })));
-    if (p.ch === ch) image.mark(Array.from({ length: s.cols }, (_, c) => placeOf(s, first + k, c)).filter((at) => at.inside).map((at) => ({ r: at.y, c: at.x, kind: 2 })));
+    dy.mark(allOfDy);
+    const under = { r: p.y, c: p.x, h: s.OH, w: s.OW, kind: 2 }; // where dY lies on the image: in one piece, or by the stride
+    if (p.ch === ch) image.mark(s.SH * s.SW === 1 ? [under] : Array.from({ length: s.cols }, (_, c) => placeOf(s, first + k, c)).map((at) => ({ r: at.y, c: at.x, kind: 2 })));
     list("output", cell, (i) => `${imageOf(i)}(${Math.floor((i % s.cols) / s.OW)}, ${i % s.OW})`);
     put(words, `dW of filter ${oc}, channel ${p.ch}, weight (${p.kh}, ${p.kw}): ${count(cell.terms.length)} places, each dY times the pixel under this weight, add up to ${show(cell.sum)}.`, ...engine(cell, s.dw[oc * s.depth + k]));
-    face.textContent = "Its other face: the image convolved with dY. The marked pixels are dY laid over the image at this weight's offset.";
+    put(face, ...weightFace(s, oc, p, cell));
   }
   function bias(channel) {
     oc = channel;
     draw();
     const cell = biasGradient(s, oc);
     db.mark([{ r: oc, c: 0 }]);
-    dy.mark(Array.from({ length: s.cols }, (_, c) => ({ r: Math.floor(c / s.OW), c: c % s.OW, kind: 2 })));
+    dy.mark(allOfDy);
     list("output", cell, (i) => `${imageOf(i)}(${Math.floor((i % s.cols) / s.OW)}, ${i % s.OW})`);
     put(words, `db of filter ${oc}: the bias was added at every place, so its gradient is the sum of all of dY: ${show(cell.sum)}.`, ...(s.db ? engine(cell, s.db[oc]) : []));
-    face.textContent = "Its other face: one error, broadcast to every place on the way forward, gathered on the way back.";
+    put(face, h("p", {}, "Its other face: one number, broadcast to every place on the way forward; so its gradient is gathered from every place on the way back."));
   }
   function pixel(y, x) {
     if (y == null || y < 0 || x < 0 || y >= s.H || x >= s.W) return;
@@ -109,7 +114,7 @@ function backwardBody(s) {
     list("dColumns (row, column)", { terms: cell.copies.map(({ value }) => [1, value]) }, (k) => `(${cell.copies[k].r}, ${cell.copies[k].c})`);
     put(words, copies.length ? `dX at (${y}, ${x}): ${copies.length} overlapping ${copies.length === 1 ? "window hands" : "windows hand"} back ${cell.copies.map(({ value }) => show(value)).join(" + ")} = ${show(cell.sum)}.`
       : `dX at (${y}, ${x}) is 0: no window covers this pixel.`, ...engine(cell, s.dx[(ch * s.H + y) * s.W + x]));
-    face.textContent = "Its other face: dY, spread out by the stride and padded, convolved with the kernel turned by 180 degrees.";
+    put(face, ...pixelFace(s, ch, oc, y, x, cell, broadcast));
   }
   function entry(r, c) {
     if (r == null) return;
@@ -120,15 +125,26 @@ function backwardBody(s) {
     if (p.inside && p.ch === ch) { dxMarks([{ r: p.y, c: p.x }]); image.mark([{ r: p.y, c: p.x, kind: 2 }]); }
     list("filter", cell, (k) => String(Math.floor(r / s.depth) * (s.OC / s.groups) + k));
     put(words, `dColumns row ${r}, column ${c}: the weight in row ${r} of each filter times that filter's dY at (${p.oh}, ${p.ow}): ${show(cell.sum)}. ${p.inside ? `col2im adds it to pixel (${p.y}, ${p.x}) of channel ${p.ch}.` : "It falls on the padding and is dropped."}`);
-    face.textContent = "";
+    put(face, h("p", {}, kFaceHint));
+  }
+  function error(r, c) {
+    clear();
+    const at = r * s.OW + c, first = firstRow(s, oc), window = Array.from({ length: s.depth }, (_, k) => placeOf(s, first + k, at));
+    dy.mark([{ r, c }]);
+    dxMarks(window.filter((place) => place.inside && place.ch === ch).map((place) => ({ r: place.y, c: place.x, kind: 2 })));
+    gradients.mark(window.map((_, k) => ({ r: first + k, c: at, kind: 2 })));
+    gradients.reveal(first, at);
+    put(terms);
+    put(words, `dY at (${r}, ${c}) of filter ${oc} is ${show(s.dy[oc * s.cols + at])}: the error of one slide. It goes to all ${count(s.depth)} pixels of its window at once, each by the weight that lay over it; column ${at} of dColumns is the sum of that over the filters.`);
+    put(face, ...errorFace(s, oc, shownFilter(), r, c));
   }
   const shownFilter = () => Math.max(0, Math.min(s.C / s.groups - 1, ch - Math.floor(oc / (s.OC / s.groups)) * (s.C / s.groups)));
   function draw() {
-    dy = outputGrid(s, oc, s.dy, { title: `dY, channel ${oc}`, onPoint: () => {} });
+    dy = outputGrid(s, oc, s.dy, { title: `dY, channel ${oc}: choose an error`, onPoint: () => {}, onPick: error });
     filter = [filterGrid(s, oc, shownFilter(), s.w, { title: `filter ${oc}${s.C > 1 ? `, channel ${ch}` : ""}` })];
     image = imageGrid(s, ch, {});
     dx = imageGrid(s, ch, { title: `dX${s.C > 1 ? `, channel ${ch}` : ""}: choose a pixel`, values: s.dx, onPoint: () => {}, onPick: pixel });
-    const wide = s.real ? Math.max(5, Math.min(16, Math.floor(420 / s.depth))) : 34;
+    const wide = s.real ? Math.max(7, Math.min(16, Math.floor(1100 / s.depth))) : 34;
     dw = matrix({ rows: s.OC, cols: s.depth, cell: wide, bands: [0, s.KH * s.KW], title: "dW: choose a cell", value: (r, k) => s.dw[r * s.depth + k], onPoint: () => {}, onPick: weight });
     db = matrix({ rows: s.OC, cols: 1, cell: wide, title: "db", value: (r) => (s.db ? s.db[r] : null), onPoint: () => {}, onPick: bias });
     if (wrong?.db.length) db.mark(wrong.db.map((at) => ({ r: at.oc, c: 0, kind: 3 })));
@@ -140,7 +156,8 @@ function backwardBody(s) {
   const columnGradients = Float32Array.from({ length: s.rows * s.cols }, (_, i) => columnGradient(s, Math.floor(i / s.cols), i % s.cols).sum);
   gradients = columnsGrid(s, { title: "dColumns = W\u1d40 \u00b7 dY: point at an entry", value: (r, c) => columnGradients[r * s.cols + c], onPoint: entry });
   draw();
-  put(words, "Choose a cell of dW, db or dX, or point at dColumns.");
+  put(face, h("p", {}, kFaceHint));
+  put(words, "Choose a cell of dY, dW, db or dX, or point at dColumns.");
   const total = wrong && wrong.dx.length + wrong.dw.length + wrong.db.length;
   const whole = wrong == null ? "This layer is too large to be recomputed whole in a page; each cell you choose is."
     : `All ${count(s.dx.length)} cells of dX, ${count(s.dw.length)} of dW and ${s.OC} of db recomputed in the page: ${total ? `${count(total)} DISAGREE with the engine` : "every one agrees with the engine"}.`;
@@ -148,7 +165,7 @@ function backwardBody(s) {
     s.real ? h("p", { id: "backward-check" }, h("span", { class: total ? "differs" : "agrees" }, whole)) : null,
     h("div", { class: "bar" }, s.OC > 1 ? choice("filter ", Array.from({ length: s.OC }, (_, k) => [k, k]), oc, (k) => { oc = Number(k); draw(); }) : null,
       s.C > 1 ? choice("image channel ", Array.from({ length: s.C }, (_, k) => [k, k]), ch, (k) => { ch = Number(k); draw(); }) : null),
-    words, face, terms, shown, ...overlapPart(s, columnGradients),
+    words, h("div", { class: "row" }, terms, face), shown, ...overlapPart(s, columnGradients),
   ];
 }
 

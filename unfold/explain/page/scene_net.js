@@ -4,7 +4,7 @@ import { matrix } from "./grid.js";
 import { tileStrip } from "./maps.js";
 import { probabilities } from "./trace.js";
 
-const kMostTiles = 64, kFold = 42, kSaturated = 0.95;
+const kMostTiles = 64, kMostFilters = 128, kFold = 42, kSaturated = 0.95;
 
 export const netScene = {
   id: "net",
@@ -14,7 +14,7 @@ export const netScene = {
     let image = 0, gradients = false;
     const draw = () => put(body, ...netBody(trace, image, gradients, (parameter, index) => stepPart(trace, step, parameter, index)));
     root.append(h("h2", {}, "The whole net, from the picture to the answer"),
-      h("p", {}, "Every layer's maps. Choose one to see its numbers; choose a filter to follow one of its weights through a step of training."),
+      h("p", {}, "Every layer's maps. Choose one to see its numbers; choose a weight of a filter to follow it through a step of training."),
       h("div", { class: "bar" }, trace.images.length > 1 ? choice("image ", trace.images.map((one, i) => [i, one.name]), 0, (i) => { image = Number(i); draw(); }) : null,
         toggle("gradients in place of activations", false, (on) => { gradients = on; draw(); })), body, step);
     draw();
@@ -64,8 +64,9 @@ function netBody(trace, image, gradients, chooseWeight) {
     const parts = [one(layer.name, layer, trace.values[layer.output], `, ${layer.type}${parameters ? `, ${count(parameters)} parameters` : ""}`)];
     if (weight?.shape.length === 4) {
       const [OC, IC, KH, KW] = weight.shape, numbers = gradients ? weight.gradient : weight.data;
-      parts[0].append(tileStrip({ tiles: Math.min(OC * IC, 2 * kMostTiles), rows: KH, cols: KW, title: gradients ? "its filters' gradients" : "its filters", pixel: 5,
-        value: (k, r, c) => numbers[(k * KH + r) * KW + c], onPick: (k) => chooseWeight(layer.weight, k * KH * KW) }));
+      parts[0].append(tileStrip({ tiles: Math.min(OC * IC, kMostFilters), rows: KH, cols: KW, pixel: 5,
+        title: (gradients ? "its filters' gradients" : "its filters") + (OC * IC > kMostFilters ? `, the first ${kMostFilters} of ${count(OC * IC)}` : ""),
+        value: (k, r, c) => numbers[(k * KH + r) * KW + c], onPick: (k, r, c) => chooseWeight(layer.weight, (k * KH + r) * KW + c) }));
     }
     return parts;
   });

@@ -1,6 +1,7 @@
 // What it saw: saliency, guided backprop, Grad-CAM, DeconvNet and occlusion of each picture.
 import { choice, h, put, says, show } from "./dom.js";
 import { matrix } from "./grid.js";
+import { tileStrip } from "./maps.js";
 import { floats } from "./trace.js";
 
 export const seenScene = {
@@ -37,5 +38,21 @@ function seenBody(trace, image) {
     picture("occlusion", `A grey square of ${size} \u00d7 ${size} pixels, moved by ${stride}: how much less likely "${target}" becomes (0: as before, 1: impossible). As it is: ${(100 * whole).toFixed(1)} %.`, loss, rows, columns, Math.max(3, Math.floor((cell * H) / rows)))),
     seen.layer ? h("h3", {}, `DeconvNet: the units of ${seen.layer} that this picture excites most`) : null,
     seen.layer ? h("p", {}, "The strongest cell of each unit, brought back to the pixels: unpooling to where the maximum stood (or evenly, for average pooling), ReLU on the way back, filters transposed.") : null,
-    h("div", { class: "row" }, ...seen.units.map((unit) => picture(`unit ${unit.unit}`, `activation ${show(unit.activation)}`, floats(unit.pixels), H, W, Math.max(2, Math.floor(cell * 0.6)))))];
+    h("div", { class: "row" }, ...seen.units.map((unit) => picture(`unit ${unit.unit}`, `activation ${show(unit.activation)}`, floats(unit.pixels), H, W, Math.max(2, Math.floor(cell * 0.6))))),
+    ...(trace.patches ? patchesPart(trace, seen.units.map(({ unit }) => unit), words) : [])];
+}
+
+/// The patches of a data set that excite the shown units most.
+function patchesPart(trace, units, words) {
+  const { data, layer, height, width } = trace.patches;
+  const rows = units.map((unit) => trace.patches.units.find((one) => one.unit === unit)).map(({ unit, patches }) => {
+    const pixels = patches.map((patch) => floats(patch.pixels)), channels = pixels.length ? pixels[0].length / (height * width) : 1;
+    const strip = tileStrip({ tiles: patches.length, rows: height, cols: width, title: `unit ${unit}`, pixel: Math.max(1, Math.floor(84 / Math.max(height, width))),
+      value: (k, r, c) => { let sum = 0; for (let ch = 0; ch < channels; ++ch) sum += pixels[k][(ch * height + r) * width + c]; return sum / channels; },
+      onPick: (k) => put(words, `Unit ${unit}: test image ${patches[k].image} of ${data}, a `, h("bdi", {}, trace.classes[patches[k].class] ?? ""), `, excites it by ${show(patches[k].activation)}: number ${k + 1} of all.`) });
+    return strip;
+  });
+  return [h("h3", {}, `What excites these units most in all of ${data}`),
+    h("p", {}, `Of the ${height} \u00d7 ${width} pixels that one cell of ${layer} sees, those of the test images with the largest activations, the largest first. Choose one to read where it is from. Left empty: beyond the image's edge.`),
+    h("div", { class: "row" }, ...rows)];
 }

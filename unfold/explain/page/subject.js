@@ -111,6 +111,64 @@ export function inputGradient(s, ch, y, x) {
   return { copies, sum: copies.reduce((a, g) => a + g.value, 0), size: copies.reduce((a, g) => a + g.size, 0) };
 }
 
+/// dY of filter oc as the input of a convolution: rows and columns of nothing (null) between its numbers where the window
+/// steps, and around them, so that the turned kernel at (y, x) meets every window that covers pixel (y, x).
+export function spreadGradient(s, oc, r, c) {
+  const y = r - (s.DH * (s.KH - 1) - s.PT), x = c - (s.DW * (s.KW - 1) - s.PL);
+  if (y % s.SH !== 0 || x % s.SW !== 0) return null;
+  const oh = y / s.SH, ow = x / s.SW;
+  return oh >= 0 && oh < s.OH && ow >= 0 && ow < s.OW ? s.dy[(oc * s.OH + oh) * s.OW + ow] : null;
+}
+
+/// dX of one pixel a second way: the spread dY under the kernel turned by 180 degrees. {sum, size, terms}.
+export function inputGradientAsConvolution(s, ch, y, x) {
+  const each = s.OC / s.groups, own = s.C / s.groups, group = Math.floor(ch / own), pairs = [];
+  for (let oc = group * each; oc < (group + 1) * each; ++oc) {
+    for (let kh = 0; kh < s.KH; ++kh) {
+      for (let kw = 0; kw < s.KW; ++kw) {
+        const turned = s.w[((oc * own + (ch % own)) * s.KH + s.KH - 1 - kh) * s.KW + s.KW - 1 - kw];
+        const error = spreadGradient(s, oc, y + kh * s.DH, x + kw * s.DW);
+        if (error != null) pairs.push([turned, error]);
+      }
+    }
+  }
+  return dot(pairs.length, (k) => pairs[k]);
+}
+
+/// dX of a whole channel a third way: each error is broadcast to its window, times the weight over each pixel.
+export function inputGradientByBroadcast(s, ch) {
+  const each = s.OC / s.groups, own = s.C / s.groups, group = Math.floor(ch / own), dx = new Float64Array(s.H * s.W);
+  for (let oc = group * each; oc < (group + 1) * each; ++oc) {
+    for (let oh = 0; oh < s.OH; ++oh) {
+      for (let ow = 0; ow < s.OW; ++ow) {
+        for (let kh = 0; kh < s.KH; ++kh) {
+          for (let kw = 0; kw < s.KW; ++kw) {
+            const y = oh * s.SH - s.PT + kh * s.DH, x = ow * s.SW - s.PL + kw * s.DW;
+            if (y < 0 || y >= s.H || x < 0 || x >= s.W) continue;
+            dx[y * s.W + x] += s.w[((oc * own + (ch % own)) * s.KH + kh) * s.KW + kw] * s.dy[(oc * s.OH + oh) * s.OW + ow];
+          }
+        }
+      }
+    }
+  }
+  return dx;
+}
+
+/// dW of one weight a second way: the padded image under dY, which steps by the dilation and is spread by the stride.
+/// {sum, size, terms}.
+export function weightGradientAsConvolution(s, oc, ch, kh, kw) {
+  const pairs = [];
+  for (const { x: image, dy } of s.every) {
+    for (let oh = 0; oh < s.OH; ++oh) {
+      for (let ow = 0; ow < s.OW; ++ow) {
+        const y = kh * s.DH - s.PT + oh * s.SH, x = kw * s.DW - s.PL + ow * s.SW;
+        if (y >= 0 && y < s.H && x >= 0 && x < s.W) pairs.push([image[(ch * s.H + y) * s.W + x], dy[(oc * s.OH + oh) * s.OW + ow]]);
+      }
+    }
+  }
+  return dot(pairs.length, (k) => pairs[k]);
+}
+
 /// dW[oc][k] = sum over images and places of dY * columns.
 export function weightGradient(s, oc, k) {
   const r = firstRow(s, oc) + k;

@@ -3,10 +3,17 @@ import { choice, h, slider } from "./dom.js";
 import { realSubject, smallSubject, subjectChoices } from "./subject.js";
 
 // The choice stays from scene to scene.
-const chosen = { key: "small", image: 0, settings: { size: 6, channels: 1, kernel: 3, stride: 1, padding: 0, dilation: 1 } };
+const chosen = { key: null, image: 0, settings: { size: 6, channels: 1, kernel: 3, stride: 1, padding: 0, dilation: 1 } };
+
+// With --layer it begins there.
+function firstChoice(trace) {
+  const first = trace.layers.findIndex((layer) => layer.name === trace.first);
+  return first < 0 ? "small" : String(first);
+}
 
 /// {element, start()}: change(subject) is called by start() and at every change.
 export function subjectBar(trace, change) {
+  chosen.key ??= firstChoice(trace);
   const extra = h("span", { class: "bar" }), note = h("span", { class: "soft", role: "status" });
   const tell = () => {
     const subject = chosen.key === "small" ? smallSubject(chosen.settings) : realSubject(trace, Number(chosen.key), chosen.image);

@@ -11,7 +11,7 @@ export function imageGrid(s, ch, options = {}) {
     ...options, onPoint: back(options.onPoint), onPick: back(options.onPick ?? options.onPoint),
     value: (r, c) => (r < s.PT || c < s.PL || r >= s.PT + s.H || c >= s.PL + s.W ? null : values[(ch * s.H + r - s.PT) * s.W + c - s.PL]),
     title: options.title ?? (s.C > 1 ? `image, channel ${ch}` : "image") });
-  return { ...grid, mark: (list) => grid.mark(list.map(({ r, c, kind }) => ({ r: r + s.PT, c: c + s.PL, kind }))) };
+  return { ...grid, mark: (list) => grid.mark(list.map((at) => ({ ...at, r: at.r + s.PT, c: at.c + s.PL }))) };
 }
 
 /// The patch matrix (rows x cols) or something of its shape.
