@@ -109,7 +109,8 @@ says "test accuracy: 98.77 %"
 says "model: runs/quickstart-1/best.safetensors"
 says "report: runs/quickstart-1/report.html"
 silent strokes
-last_line "now try: build/unfold predict examples/digits/7.png"
+says "now try: build/unfold predict examples/digits/7.png"
+last_line "    and: build/unfold explain examples/digits/7.png"
 
 title="a second run neither configures nor overwrites"
 mkdir -p "$work/tree/runs/quickstart-1"
@@ -127,7 +128,7 @@ called "cmake -S . -B build"
 title="from another folder the last line leads there"
 run sh -c "cd / && '$work/tree/quickstart'"
 exits 0
-last_line "now try: cd $work/tree && build/unfold predict examples/digits/7.png"
+last_line "    and: cd $work/tree && build/unfold explain examples/digits/7.png"
 
 title="no MNIST: strokes, said first and last"
 fresh

@@ -88,9 +88,9 @@ function unfoldBody(s) {
   return [
     h("div", { class: "bar" }, steps.element, s.OC > 1 ? choice("output channel ", Array.from({ length: s.OC }, (_, k) => [k, k]), 0, (k) => { oc = Number(k); outputs(); }) : null),
     words,
-    h("div", { class: "row" }, h("div", { class: "row" }, ...images.map((g) => g.element)), forChannel),
+    h("div", { class: "row" }, h("div", { class: "row" }, ...images.map((g) => g.element)), forChannel, s.real ? null : columns.element),
     s.C > kShownChannels ? h("p", { class: "soft" }, `The first ${kShownChannels} of ${s.C} channels are drawn; the matrix has all.`) : null,
-    columns.element,
+    s.real ? columns.element : null,
     ...indexSteps(s),
   ];
 }

@@ -2,6 +2,8 @@
 import { choice, h, slider } from "./dom.js";
 import { realSubject, smallSubject, subjectChoices } from "./subject.js";
 
+const kPhone = 640; // pixels
+
 // The choice stays from scene to scene.
 const chosen = { key: null, image: 0, settings: { size: 6, channels: 1, kernel: 3, stride: 1, padding: 0, dilation: 1 } };
 
@@ -14,7 +16,7 @@ function firstChoice(trace) {
 /// {element, start()}: change(subject) is called by start() and at every change.
 export function subjectBar(trace, change) {
   chosen.key ??= firstChoice(trace);
-  const extra = h("span", { class: "bar" }), note = h("span", { class: "soft", role: "status" });
+  const extra = h("div", { class: "bar" }), note = h("span", { class: "soft", role: "status" });
   const tell = () => {
     const subject = chosen.key === "small" ? smallSubject(chosen.settings) : realSubject(trace, Number(chosen.key), chosen.image);
     note.textContent = subject ? "" : "The window is larger than the padded image.";
@@ -27,7 +29,9 @@ export function subjectBar(trace, change) {
       return;
     }
     const one = (name, low, high) => slider(name, low, high, chosen.settings[name], (v) => { chosen.settings[name] = v; tell(); });
-    extra.replaceChildren(one("size", 3, 8), one("channels", 1, 3), one("kernel", 1, 4), one("stride", 1, 3), one("padding", 0, 2), one("dilation", 1, 2));
+    const sizes = [one("size", 3, 8), one("channels", 1, 3), one("kernel", 1, 4), one("stride", 1, 3), one("padding", 0, 2), one("dilation", 1, 2)];
+    // On a phone the numbers come first.
+    extra.replaceChildren(...(innerWidth < kPhone ? [h("details", {}, h("summary", {}, "Its sizes"), h("div", { class: "bar" }, ...sizes))] : sizes));
   }
   const element = h("div", { class: "bar" },
     choice("Show ", subjectChoices(trace), chosen.key, (key) => { chosen.key = key; extras(); tell(); }), extra, note);
