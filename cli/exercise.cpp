@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "cli/embedded.h"
+#include "cli/exercise_files.h"
 #include "cli/exercise_report.h"
 #include "cli/suggest.h"
 #include "cli/table.h"
@@ -72,7 +72,7 @@ int copy_exercise(const Exercise& exercise, bool json) {
         .hint("to check it: unfold exercise " + number + " " + file +
               "; for an empty one go to another folder");
   }
-  const auto files = embedded_files();
+  const auto files = exercise_files();
   const auto found =
       std::find_if(files.begin(), files.end(), [&](const EmbeddedFile& one) { return one.name == file; });
   if (found == files.end()) throw Error(ErrorKind::runtime, "built without the exercise's file").where(file);

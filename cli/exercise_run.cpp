@@ -8,7 +8,7 @@
 #include <cstring>
 #include <sstream>
 
-#include "cli/embedded.h"
+#include "cli/exercise_files.h"
 #include "unfold/data/tool.h"
 #include "unfold/files.h"
 
@@ -216,7 +216,7 @@ int line_of_crash(const Compiler& compiler, const Exercise& exercise, const fs::
 ExerciseRun run_in(const fs::path& folder, const Exercise& exercise, const fs::path& file,
                    const std::vector<ExerciseCase>& cases, int seconds) {
   const Compiler compiler;
-  for (const EmbeddedFile& embedded : embedded_files()) {
+  for (const EmbeddedFile& embedded : exercise_files()) {
     if (embedded.name == "runner.cpp") write_file(folder / embedded.name, embedded.text);
   }
   write_file(folder / "cases", cases_file(cases));

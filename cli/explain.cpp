@@ -86,7 +86,14 @@ int run_explain(const ExplainFlags& o, const Global& global) {
   const Model model = open_model(path, global);
   const bool page = fits_a_page(model, files.size(), o);
   const Node* layer = o.layer.empty() ? nullptr : &layer_named(model.graph, o.layer);
-  if (layer && layer->op->type() != "Conv2d") layer = nullptr;  // only pictures have those of other layers
+  if (layer && layer->op->type() != "Conv2d") {
+    if (o.png.empty()) {
+      throw Error(ErrorKind::usage, "the page begins with a convolution")
+          .got(layer->name + ", " + std::string(layer->op->type()))
+          .hint("--png DIR shows the units of any layer");
+    }
+    layer = nullptr;
+  }
   const std::optional<DatasetPair> data = data_for(model, o, global);
   ThreadPool pool(o.machine.resolved_threads());
   const Engine engine = o.machine.resolved_engine();

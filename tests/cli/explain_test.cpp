@@ -113,6 +113,9 @@ TEST_CASE("explain says what is wrong with what it was given, and writes nothing
   refused({model, (folder / "none.png").string()}, 3, "none.png");
   refused({(folder / "none.safetensors").string(), kSeven}, 4, "none.safetensors");
   refused({model, kSeven, "--engine", "quick"}, 2, "quick");
+  refused({model, kSeven, "--layer", "conv9"}, 2, "conv9");
+  refused({model, kSeven, "--layer", "fc1"}, 2, "fc1, Linear");
+  refused({model, kSeven, "--data", "nowhere"}, 2, "nowhere");
 }
 
 TEST_CASE(

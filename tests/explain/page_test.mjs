@@ -205,6 +205,29 @@ await test("cells of dW, db and dX can be followed", async () => {
   clean();
 });
 
+await test("dX fills as the columns are folded, and ends as the engine's", async () => {
+  await open(lenet);
+  await browser.evaluate(`scene("backward")`);
+  // The whole of dX as it is drawn, without the marks.
+  const drawn = () => browser.evaluate(`(() => { const canvas = grid("dX").querySelector("canvas"); return canvas.toDataURL(); })()`);
+  const whole = await drawn(), press = (name) => browser.evaluate(`document.querySelector("main button[aria-label='${name}']").click()`);
+  const scrub = (value) => browser.evaluate(`(() => { const range = document.querySelector("main input[aria-label='Step']"); range.value = ${value}; range.dispatchEvent(new Event("input")); })()`);
+  await scrub(0);
+  assert.match(await browser.evaluate("words()"), /^Column 1 of 16 folded: its 9 numbers are added to the pixels of the window at \(0, 0\)\./);
+  const first = await drawn();
+  assert.notEqual(first, whole);
+  await press("Step on");
+  assert.match(await browser.evaluate("words()"), /^Column 2 of 16 folded.*window at \(0, 1\)\. What windows before/);
+  assert.notEqual(await drawn(), first);
+  await scrub(15);
+  assert.match(await browser.evaluate("words()"), /this is dX\.$/);
+  assert.equal(await drawn(), whole);
+  await scrub(3);
+  await browser.evaluate(`at(grid("dX"), 2, 2, 6, 6, "click")`); // whoever asks for a pixel's sum sees all of dX again
+  assert.equal(await drawn(), whole);
+  clean();
+});
+
 await test("each gradient has its other face: the same number without the patch matrix", async () => {
   for (const [file, key] of [[lenet, "0"], [grouped, null]]) {
     await open(file);

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "unfold/embedded_file.h"
 #include "unfold/error.h"
-#include "unfold/explain/page_files.h"
 #include "unfold/train/chart.h"
 #include "unfold/train/html.h"
 
@@ -19,7 +19,7 @@ namespace {
 
 /// The script of a page without a replay.
 std::string script() {
-  for (const PageFile& file : report_files()) {
+  for (const EmbeddedFile& file : report_files()) {
     if (file.name == "report.js") return std::string(file.text);
   }
   return "";

@@ -6,8 +6,8 @@
 #include <span>
 
 #include "unfold/data/sha256.h"
+#include "unfold/embedded_file.h"
 #include "unfold/error.h"
-#include "unfold/explain/page_files.h"
 #include "unfold/train/html.h"
 
 namespace unfold {
@@ -108,7 +108,7 @@ Json patches_json(const LayerPatches& seen) {
 /// The scripts as one: each file's imports are the files before it, so these lines go, and so does `export`.
 std::string joined_scripts() {
   std::string script;
-  for (const PageFile& file : page_files()) {
+  for (const EmbeddedFile& file : page_files()) {
     if (!file.name.ends_with(".js")) continue;
     for (std::string_view rest = file.text; !rest.empty();) {
       const size_t end = std::min(rest.find('\n'), rest.size() - 1) + 1;
@@ -123,7 +123,7 @@ std::string joined_scripts() {
 }
 
 std::string_view page_file(std::string_view name) {
-  for (const PageFile& file : page_files()) {
+  for (const EmbeddedFile& file : page_files()) {
     if (file.name == name) return file.text;
   }
   throw Error(ErrorKind::runtime, "the program was built without a part of its page")

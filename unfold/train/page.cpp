@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "unfold/data/sha256.h"
-#include "unfold/explain/page_files.h"
+#include "unfold/embedded_file.h"
 #include "unfold/train/html.h"
 #include "unfold/train/metrics.h"
 
@@ -19,7 +19,8 @@ constexpr size_t kLongText = 400, kNote = 2000;  // characters
 /// The text of a file of unfold/train/page/.
 std::string_view file(std::string_view name) {
   const auto files = report_files();
-  return std::find_if(files.begin(), files.end(), [&](const PageFile& f) { return f.name == name; })->text;
+  return std::find_if(files.begin(), files.end(), [&](const EmbeddedFile& f) { return f.name == name; })
+      ->text;
 }
 
 std::string hash_of(std::string_view script) {

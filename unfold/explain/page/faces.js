@@ -8,7 +8,7 @@ const kSmall = 26; // pixels a cell of a kernel here: numbers still fit
 
 /// [name, number] of each way to the same number; those after the first are compared with it.
 function waysTable(ways, size) {
-  return h("table", { class: "ways" }, h("thead", {}, h("tr", {}, ...["way", "number", ""].map((text) => h("th", { scope: "col" }, text)))),
+  return h("table", { class: "ways" }, h("thead", {}, h("tr", {}, ...["way", "number", "against the first"].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", {}, ...ways.map(([name, value], k) => {
       const same = agrees(value, ways[0][1], size);
       return h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, show(value)), h("td", {}, k === 0 ? "" : h("span", { class: same ? "agrees" : "differs" }, same ? "the same" : "DISAGREES")));

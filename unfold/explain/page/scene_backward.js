@@ -1,6 +1,7 @@
 // Backward: from dY to dW, db and dX, each as a matrix product and as what it is besides.
 import { agrees, choice, count, h, put, says, show, verdict } from "./dom.js";
 import { matrix } from "./grid.js";
+import { player } from "./player.js";
 import { biasGradient, columnGradient, columnValue, copiesOf, firstRow, inputGradient, inputGradientByBroadcast, placeOf, weightGradient } from "./subject.js";
 import { errorFace, pixelFace, weightFace } from "./faces.js";
 import { subjectBar } from "./subject_bar.js";
@@ -15,7 +16,7 @@ export const backwardScene = {
     const body = h("div"), loss = h("div");
     const bar = subjectBar(trace, (s) => { put(loss, ...(s.real ? lossPart(trace, s.image) : [])); put(body, ...backwardBody(s)); });
     root.append(h("h2", {}, "Backward: the same matrices, the other way"),
-      h("p", {}, "dY says how the loss changes with each output. Three lines give everything else. Choose a cell of dW, db or dX and follow its sum; beside it stands its other face."),
+      h("p", {}, "dY says how the loss changes with each output. Three lines give everything else. Play, and col2im folds the columns of dColumns into dX; or choose a cell of dW, db or dX and follow its sum, with its other face beside it."),
       h("code", { class: "formula", tabindex: 0 }, "dW = dY \u00b7 columns\u1d40     db = row sums of dY     dColumns = W\u1d40 \u00b7 dY     dX = col2im(dColumns)"),
       bar.element, loss, body);
     bar.start();
@@ -60,7 +61,8 @@ function backwardBody(s) {
   const crosses = (list, f) => (list ?? []).filter(f).map((at) => ({ ...at, kind: 3 }));
   const shown = h("div");
   const allOfDy = [{ r: 0, c: 0, h: s.OH, w: s.OW, kind: 2 }];
-  let dy, dw, db, dx, image, columns, gradients, filter;
+  let dy, dw, db, dx, image, columns, gradients, filter, folded = s.cols - 1;
+  const shownDx = Float32Array.from(s.dx); // fills while columns are folded
   const channels = new Map(); // dX by broadcast, of the channels asked for
   const broadcast = (c) => { if (!channels.has(c)) channels.set(c, inputGradientByBroadcast(s, c)); return channels.get(c); };
 
@@ -102,6 +104,7 @@ function backwardBody(s) {
   function pixel(y, x) {
     if (y == null || y < 0 || x < 0 || y >= s.H || x >= s.W) return;
     clear();
+    fold(s.cols - 1);
     const cell = inputGradient(s, ch, y, x), copies = copiesOf(s, ch, y, x);
     dxMarks([{ r: y, c: x }]);
     image.mark([{ r: y, c: x }]);
@@ -138,12 +141,38 @@ function backwardBody(s) {
     put(words, `dY at (${r}, ${c}) of filter ${oc} is ${show(s.dy[oc * s.cols + at])}: the error of one slide. It goes to all ${count(s.depth)} pixels of its window at once, each by the weight that lay over it; column ${at} of dColumns is the sum of that over the filters.`);
     put(face, ...errorFace(s, oc, shownFilter(), r, c));
   }
+  /// dX as it is when the first columns of dColumns have been folded, up to column `last`.
+  function fold(last) {
+    folded = last;
+    shownDx.set(s.dx);
+    if (last < s.cols - 1) {
+      shownDx.fill(0);
+      for (let r = ch * s.KH * s.KW; r < (ch + 1) * s.KH * s.KW; ++r) {
+        for (let c = 0; c <= last; ++c) {
+          const p = placeOf(s, r, c);
+          if (p.inside) shownDx[(ch * s.H + p.y) * s.W + p.x] += columnGradients[r * s.cols + c];
+        }
+      }
+    }
+    dx.redraw();
+  }
+  function step(c) {
+    clear();
+    fold(c);
+    const rows = Array.from({ length: s.KH * s.KW }, (_, k) => ch * s.KH * s.KW + k), p = placeOf(s, rows[0], c);
+    gradients.mark(rows.map((r) => ({ r, c })));
+    gradients.reveal(rows[0], c);
+    dy.mark([{ r: p.oh, c: p.ow, kind: 2 }]);
+    dxMarks(rows.map((r) => placeOf(s, r, c)).filter((at) => at.inside).map((at) => ({ r: at.y, c: at.x, kind: 2 })));
+    put(words, `Column ${c + 1} of ${count(s.cols)} folded: its ${rows.length} numbers${s.C > 1 ? " for this channel" : ""} are added to the pixels of the window at (${p.oh}, ${p.ow}). ${c + 1 === s.cols ? "That was the last: this is dX." : "What windows before have left there stays."}`);
+  }
+  const largest = () => s.dx.subarray(ch * s.H * s.W, (ch + 1) * s.H * s.W).reduce((most, v) => Math.max(most, Math.abs(v)), 0);
   const shownFilter = () => Math.max(0, Math.min(s.C / s.groups - 1, ch - Math.floor(oc / (s.OC / s.groups)) * (s.C / s.groups)));
   function draw() {
     dy = outputGrid(s, oc, s.dy, { title: `dY, channel ${oc}: choose an error`, onPoint: () => {}, onPick: error });
     filter = [filterGrid(s, oc, shownFilter(), s.w, { title: `filter ${oc}${s.C > 1 ? `, channel ${ch}` : ""}` })];
     image = imageGrid(s, ch, {});
-    dx = imageGrid(s, ch, { title: `dX${s.C > 1 ? `, channel ${ch}` : ""}: choose a pixel`, values: s.dx, onPoint: () => {}, onPick: pixel });
+    dx = imageGrid(s, ch, { title: `dX${s.C > 1 ? `, channel ${ch}` : ""}: choose a pixel`, values: shownDx, scale: largest(), onPoint: () => {}, onPick: pixel });
     const wide = s.real ? Math.max(7, Math.min(16, Math.floor(1100 / s.depth))) : 34;
     dw = matrix({ rows: s.OC, cols: s.depth, cell: wide, bands: [0, s.KH * s.KW], title: "dW: choose a cell", value: (r, k) => s.dw[r * s.depth + k], onPoint: () => {}, onPick: weight });
     db = matrix({ rows: s.OC, cols: 1, cell: wide, title: "db", value: (r) => (s.db ? s.db[r] : null), onPoint: () => {}, onPick: bias });
@@ -156,6 +185,10 @@ function backwardBody(s) {
   const columnGradients = Float32Array.from({ length: s.rows * s.cols }, (_, i) => columnGradient(s, Math.floor(i / s.cols), i % s.cols).sum);
   gradients = columnsGrid(s, { title: "dColumns = W\u1d40 \u00b7 dY: point at an entry", value: (r, c) => columnGradients[r * s.cols + c], onPoint: entry });
   draw();
+  let ready = false;
+  const steps = player(s.cols, (c) => { if (ready) step(c); }, (c) => `column ${c + 1} of ${count(s.cols)} folded`, s.real ? 60 : 450);
+  steps.go(s.cols - 1);
+  ready = true;
   put(face, h("p", {}, kFaceHint));
   put(words, "Choose a cell of dY, dW, db or dX, or point at dColumns.");
   const total = wrong && wrong.dx.length + wrong.dw.length + wrong.db.length;
@@ -163,8 +196,8 @@ function backwardBody(s) {
     : `All ${count(s.dx.length)} cells of dX, ${count(s.dw.length)} of dW and ${s.OC} of db recomputed in the page: ${total ? `${count(total)} DISAGREE with the engine` : "every one agrees with the engine"}.`;
   return [
     s.real ? h("p", { id: "backward-check" }, h("span", { class: total ? "differs" : "agrees" }, whole)) : null,
-    h("div", { class: "bar" }, s.OC > 1 ? choice("filter ", Array.from({ length: s.OC }, (_, k) => [k, k]), oc, (k) => { oc = Number(k); draw(); }) : null,
-      s.C > 1 ? choice("image channel ", Array.from({ length: s.C }, (_, k) => [k, k]), ch, (k) => { ch = Number(k); draw(); }) : null),
+    h("div", { class: "bar" }, steps.element, s.OC > 1 ? choice("filter ", Array.from({ length: s.OC }, (_, k) => [k, k]), oc, (k) => { oc = Number(k); draw(); }) : null,
+      s.C > 1 ? choice("image channel ", Array.from({ length: s.C }, (_, k) => [k, k]), ch, (k) => { ch = Number(k); draw(); fold(folded); }) : null),
     words, h("div", { class: "row" }, terms, face), shown, ...overlapPart(s, columnGradients),
   ];
 }

@@ -88,7 +88,7 @@ function stepPart(trace, root, parameter, index) {
   put(root, h("h3", { id: "one-weight" }, "One weight's journey through one step"),
     h("p", {}, `The step the program took on these ${trace.images.length === 1 ? "pixels" : `${trace.images.length} pictures`}: Adam, learning rate ${show(trace.lr)}, both moments 0 before.`),
     h("div", { class: "bar" }, choice("parameter ", trace.parameters.map((one, i) => [i, one.name]), parameter, (i) => stepPart(trace, root, Number(i), 0)), h("label", {}, "number ", input), h("span", { class: "soft" }, place)),
-    h("div", { class: "terms" }, h("table", {}, h("tbody", {},
+    h("div", { class: "terms", tabindex: 0, role: "region", "aria-label": "The step, line by line" }, h("table", {}, h("tbody", {},
       line("weight", "w", w), line("gradient of the mean loss", "g", g),
       line("first moment", `m = (1 \u2212 ${beta1}) g`, m, p.m?.[index], Math.abs(m)), line("second moment", `v = (1 \u2212 ${beta2}) g\u00b2`, v, p.v?.[index], Math.abs(v)),
       line("without their start at 0", `m / (1 \u2212 ${beta1})`, unbiasedM), line("the same of the second", `v / (1 \u2212 ${beta2})`, unbiasedV),
