@@ -89,6 +89,8 @@ int run_explain(const ExplainFlags& o, const Global& global) {
   if (layer && layer->op->type() != "Conv2d") {
     if (o.png.empty()) {
       throw Error(ErrorKind::usage, "the page begins with a convolution")
+          .where(o.layer)
+          .wanted("a Conv2d layer")
           .got(layer->name + ", " + std::string(layer->op->type()))
           .hint("--png DIR shows the units of any layer");
     }

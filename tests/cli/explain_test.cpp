@@ -2,10 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/base64.h"
 #include "tests/support/run.h"
 #include "unfold/formats/model_file.h"
 
@@ -26,22 +26,6 @@ std::string fresh_model(const TemporaryFolder& folder, const std::string& first_
   const std::string path = (folder / "model.safetensors").string();
   save_model(path, model);
   return path;
-}
-
-std::vector<uint8_t> bytes_of_base64(const std::string& text) {
-  const std::string alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::vector<uint8_t> bytes;
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    if (c == '=') break;
-    bits = bits << 6 | static_cast<uint32_t>(alphabet.find(c));
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    bytes.push_back(static_cast<uint8_t>(bits >> count));
-  }
-  return bytes;
 }
 
 Json data_of(const std::string& page) {
@@ -176,10 +160,8 @@ TEST_CASE("a model that is no digits' is shown a picture as it is, or inverted")
     REQUIRE(result.code == 0);
     CHECK(contains(result.err, "--invert") == (more.size() == 7));
     const std::string text = data_of(text_of(out)).at("values").at(0).at("data").at(0);
-    std::vector<float> values(1024);
-    const std::vector<uint8_t> bytes = bytes_of_base64(text);
-    REQUIRE(bytes.size() == 4096);
-    std::memcpy(values.data(), bytes.data(), bytes.size());
+    const std::vector<float> values = floats_of(text);
+    REQUIRE(values.size() == 1024);
     return values;
   };
   const std::vector<float> plain = input({}), inverted = input({"--invert"});

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/base64.h"
 #include "tests/support/run.h"
 #include "unfold/files.h"
 #include "unfold/formats/model_file.h"
@@ -31,19 +32,6 @@ const Trained& trained() {
   static const Trained the_run;
   REQUIRE(the_run.result.code == 0);
   return the_run;
-}
-
-std::vector<uint8_t> unbase64(const std::string& text) {
-  const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::vector<uint8_t> out;
-  uint32_t group = 0;
-  int bits = 0;
-  for (const char c : text) {
-    if (c == '=') break;
-    group = group << 6 | static_cast<uint32_t>(digits.find(c));
-    if ((bits += 6) >= 8) out.push_back(static_cast<uint8_t>(group >> (bits -= 8)));
-  }
-  return out;
 }
 
 /// Every value of a picture lies within half a step of 1/255 of its range, and `slack`, of what it should be.

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/explain/nets.h"
+#include "tests/support/base64.h"
 #include "unfold/error.h"
 #include "unfold/explain/page.h"
 #include "unfold/train/optimizer.h"
@@ -102,28 +103,6 @@ struct Exact {
 template <class T>
 std::vector<T> slice_of(const Parameters<T>& parameters, int p) {
   return {parameters.slice(p), parameters.slice(p) + parameters.table()[p].shape.elements()};
-}
-
-/// Base64 back to floats, by the alphabet of RFC 4648.
-std::vector<float> floats_of(const std::string& text) {
-  const std::string alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::vector<uint8_t> bytes;
-  uint32_t bits = 0;
-  int held = 0;
-  for (const char c : text) {
-    if (c == '=') break;
-    const size_t six = alphabet.find(c);
-    if (six == std::string::npos) return {};
-    bits = bits << 6 | static_cast<uint32_t>(six);
-    held += 6;
-    if (held < 8) continue;
-    held -= 8;
-    bytes.push_back(static_cast<uint8_t>(bits >> held & 255));
-  }
-  REQUIRE(bytes.size() % sizeof(float) == 0);
-  std::vector<float> values(bytes.size() / sizeof(float));
-  if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
-  return values;
 }
 
 /// Compares bits, so -0, denormals and NaN count.

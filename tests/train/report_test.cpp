@@ -1,4 +1,5 @@
 #include "unfold/train/report.h"
+#include "tests/support/base64.h"
 
 #include <doctest/doctest.h>
 #include <zlib.h>
@@ -96,19 +97,6 @@ void check_nesting(const std::string& page) {
     }
   }
   CHECK(open.empty());
-}
-
-std::vector<uint8_t> unbase64(std::string_view text) {
-  std::vector<uint8_t> out;
-  uint32_t group = 0;
-  int bits = 0;
-  for (const char c : text) {
-    if (c == '=') break;
-    const std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    group = group << 6 | static_cast<uint32_t>(digits.find(c));
-    if ((bits += 6) >= 8) out.push_back(static_cast<uint8_t>(group >> (bits -= 8)));
-  }
-  return out;
 }
 
 }  // namespace
@@ -228,7 +216,7 @@ TEST_CASE("a picture is a PNG that holds its pixels") {
     const Report::Sample s = sample(0, 0, image);
     const std::string address = html::png_address(image, s.pixels, 48);
     REQUIRE(address.starts_with("data:image/png;base64,"));
-    const std::vector<uint8_t> png = unbase64(std::string_view(address).substr(22));
+    const std::vector<uint8_t> png = test::unbase64(std::string(address).substr(22));
     const auto h = static_cast<size_t>(image[1]), w = static_cast<size_t>(image[2]),
                c = static_cast<size_t>(image[0]);
     REQUIRE(png.size() > 57);
