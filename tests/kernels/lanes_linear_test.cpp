@@ -144,3 +144,26 @@ TEST_CASE("dw of linear layers in lanes: chains of 128 images, whatever the targ
     });
   }
 }
+
+TEST_CASE("linear layers in lanes: every lane of a vector that holds an image is computed") {
+  // The next kernel loads whole vectors: a lane left as it was would bring numbers of other images into sums.
+  constexpr int64_t kIn = 5, kOut = 7;
+  Random random(14, "lanes linear width");
+  const Floats w = test::integers<float>(kOut * kIn, random), b(kOut, 1.0f);
+  for (int64_t n = 1; n <= 16; ++n) {
+    CAPTURE(n);
+    test::on_every_target([&](const std::string& target) {
+      CAPTURE(target);
+      const int64_t wide = target.starts_with("AVX3") ? 16 : target == "AVX2" ? 8 : 4;
+      const int64_t used = (n + wide - 1) / wide * wide;
+      Floats x(kIn * 16, 0.0f), dy(kOut * 16, 0.0f);
+      Guarded y(kOut * 16), dx(kIn * 16), scratch(lanes::linear_scratch(kIn, kOut));  // NaN before
+      lanes::linear_forward(n, kIn, kOut, x.data(), w.data(), b.data(), y.data(), scratch.data());
+      lanes::linear_backward_data(n, kIn, kOut, w.data(), dy.data(), dx.data(), scratch.data());
+      for (int64_t lane = 0; lane < used; ++lane) {
+        for (int64_t o = 0; o < kOut; ++o) CHECK(y.data()[o * 16 + lane] == 1.0f);
+        for (int64_t i = 0; i < kIn; ++i) CHECK(dx.data()[i * 16 + lane] == 0.0f);
+      }
+    });
+  }
+}

@@ -141,6 +141,13 @@ void BiasSums(int64_t n, int64_t block, int64_t o0, int64_t o1, const float* dy,
   }
 }
 
+/// Lanes that a product of n images computes: those that all other kernels of this target read, so that none
+/// of them is left from other images. Half a block where a vector is no wider.
+int64_t Width(int64_t n) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
+  return std::max(lanes, n <= kLanes / 2 ? kLanes / 2 : kLanes);
+}
+
 }  // namespace
 }  // namespace unfold::lanes::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -150,15 +157,7 @@ namespace unfold::lanes {
 
 HWY_EXPORT(WeightSums);
 HWY_EXPORT(BiasSums);
-
-namespace {
-
-/// Lanes that a product computes: half a block where that holds the images. No target's choice, so all agree.
-int64_t width(int64_t n) {
-  return n <= kLanes / 2 ? kLanes / 2 : kLanes;
-}
-
-}  // namespace
+HWY_EXPORT(Width);
 
 int64_t linear_scratch(int64_t in, int64_t out) {
   return std::max(gemm_scratch(std::max({in, out, kLanes})), kChainImages * kFeatures);
@@ -167,7 +166,7 @@ int64_t linear_scratch(int64_t in, int64_t out) {
 void linear_forward(int64_t n, int64_t in, int64_t out, const float* x, const float* w, const float* b,
                     float* y, float* scratch) {
   gemm({.m = out,
-        .n = width(n),
+        .n = HWY_DYNAMIC_DISPATCH(Width)(n),
         .k = in,
         .a = w,
         .a_row = in,
@@ -184,7 +183,7 @@ void linear_forward(int64_t n, int64_t in, int64_t out, const float* x, const fl
 void linear_backward_data(int64_t n, int64_t in, int64_t out, const float* w, const float* dy, float* dx,
                           float* scratch) {
   gemm({.m = in,
-        .n = width(n),
+        .n = HWY_DYNAMIC_DISPATCH(Width)(n),
         .k = out,
         .a = w,
         .a_row = 1,
