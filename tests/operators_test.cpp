@@ -31,6 +31,33 @@ Graph every_operator(int64_t size) {
   return g;
 }
 
+/// Branches that are joined in every way, with inputs repeated along each axis.
+Graph joins(int64_t size) {
+  Graph g;
+  const ValueId x = g.input({3, size, size});
+  const ValueId a = g.conv2d("a", x, 4, Window2d::square(3, 1, 1));
+  const ValueId gate = g.sigmoid("gate", g.avg_pool2d("squeeze", a, Window2d::square(size)));
+  const ValueId b = g.mul("excite", a, gate);
+  const ValueId row = g.add("row", b, g.avg_pool2d("rows", g.tanh("tanh", b), {size, 1}));
+  const ValueId c = g.concat("concat", {x, row, g.relu("relu", row)});
+  g.linear("fc", g.flatten("flatten", g.max_pool2d("max", c, Window2d::square(2, 2))), 5);
+  return g;
+}
+
+/// A network with residual blocks and batch normalisations, one of them of rows.
+Graph residual(int64_t size) {
+  Graph g;
+  ValueId x = g.relu("relu", g.batch_norm("bn1", g.conv2d("conv1", g.input({3, size, size}), 20,
+                                                          Window2d::square(3, 1, 1), false)));
+  const ValueId a =
+      g.relu("relu2", g.batch_norm("bn2", g.conv2d("conv2", x, 20, Window2d::square(3, 1, 1), false)));
+  const ValueId b = g.batch_norm("bn3", g.conv2d("conv3", a, 20, Window2d::square(3, 1, 1), false));
+  x = g.relu("relu3", g.add("join", x, b));
+  x = g.flatten("flatten", g.avg_pool2d("pool", x, Window2d::square(2, 2)));
+  g.linear("fc2", g.tanh("tanh", g.batch_norm("bn4", g.linear("fc", x, 24, false))), 5);
+  return g;
+}
+
 bool close(std::span<const float> got, std::span<const double> want, double tolerance) {
   double difference = 0, size = 0;
   for (size_t i = 0; i < want.size(); ++i) {
@@ -116,6 +143,26 @@ TEST_CASE("every operator layer by layer in NHWC: the same, with kernels fused a
   }
 }
 
+TEST_CASE("joins: in lanes and layer by layer") {
+  for (const int64_t batch : {1, 5, 39}) compare_with_double(joins(8), batch, true, 2e-6);
+  compare_with_double(joins(128), 3, true, 2e-5);
+}
+
+TEST_CASE(
+    "batch normalisation makes a training plan go layer by layer, in every engine, with the right "
+    "gradients") {
+  const Graph g = residual(10);
+  const auto names = Plan<float>(g, {.batch = 20, .training = true}).kernels();
+  CHECK(std::count(names.begin(), names.end(), "batch_norm/nhwc") == 3);
+  for (const int64_t batch : {2, 20, 33}) {
+    CAPTURE(batch);
+    compare_with_double(g, batch, true, 2e-5);
+    compare_with_double(g, batch, false, 2e-5);
+  }
+  CHECK_THROWS_AS(Plan<float>(g, {.batch = 1, .training = true}), Error);  // the rows have no variance
+  CHECK_NOTHROW(Plan<float>(g, {.batch = 1}));
+}
+
 TEST_CASE("layer by layer with Winograd: the same, and none of it with exact numerics") {
   Graph g;
   ValueId x = g.relu("relu1", g.conv2d("conv1", g.input({32, 35, 35}), 64, Window2d::square(3, 1, 1)));
@@ -135,7 +182,16 @@ TEST_CASE("layer by layer with Winograd: the same, and none of it with exact num
 }
 
 TEST_CASE("layer by layer: the same bits for 1, 2, 3, 4, 7 and 16 threads, and for an image in any batch") {
-  const Graph g = every_operator(128);
+  Graph g;
+  SUBCASE("large values") {
+    g = every_operator(128);
+  }
+  SUBCASE("batch normalisation") {
+    g = residual(12);
+  }
+  SUBCASE("joins") {
+    g = joins(110);
+  }
   Parameters<float> parameters(g.parameter_table());
   initialise(parameters, Init::pytorch, 4);
   const int64_t pixels = g.shape(g.input()).elements(), images = 20;

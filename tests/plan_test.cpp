@@ -338,6 +338,6 @@ TEST_CASE("layers that do not fit are named, with what was wanted and got") {
         "big: the kernel is larger than the padded input (wanted at least 9x9, got 8x8)");
   const ValueId c = g.conv2d("conv", x, 2, Window2d::square(3));
   CHECK(message([&] { g.add("join", x, c); }) ==
-        "join: the two inputs differ in shape (wanted (1, 8, 8), got (2, 6, 6))");
+        "join: the two inputs differ in shape (wanted (1, 8, 8), or 1 along some axes, got (2, 6, 6))");
   CHECK(message([&] { g.relu("conv", c); }) == "conv: a layer needs a name of its own (got \"conv\")");
 }

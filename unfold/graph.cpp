@@ -4,8 +4,10 @@
 
 #include "unfold/error.h"
 #include "unfold/ops/activation.h"
+#include "unfold/ops/batch_norm.h"
 #include "unfold/ops/conv2d.h"
 #include "unfold/ops/dropout.h"
+#include "unfold/ops/join.h"
 #include "unfold/ops/linear.h"
 #include "unfold/ops/pool2d.h"
 #include "unfold/ops/shape_ops.h"
@@ -74,6 +76,16 @@ ValueId Graph::flatten(std::string name, ValueId x) {
 ValueId Graph::add(std::string name, ValueId a, ValueId b) {
   return add(std::move(name), std::make_shared<Add>(), {a, b});
 }
+ValueId Graph::batch_norm(std::string name, ValueId x, double eps, double momentum) {
+  return add(std::move(name), std::make_shared<BatchNorm>(eps, momentum), {x});
+}
+ValueId Graph::mul(std::string name, ValueId a, ValueId b) {
+  return add(std::move(name), std::make_shared<Mul>(), {a, b});
+}
+ValueId Graph::concat(std::string name, std::vector<ValueId> inputs, int axis) {
+  const int count = static_cast<int>(inputs.size());
+  return add(std::move(name), std::make_shared<Concat>(count, axis), std::move(inputs));
+}
 ValueId Graph::softmax(std::string name, ValueId x) {
   return add(std::move(name), std::make_shared<Softmax>(), {x});
 }
@@ -88,7 +100,7 @@ std::shared_ptr<const ParameterTable> Graph::parameter_table() const {
   auto table = std::make_shared<ParameterTable>();
   for (const Node& node : nodes_) {
     for (const ParameterSpec& spec : node.op->parameters(input_shapes(node))) {
-      table->add(node.name + "." + spec.name, spec.shape, spec.fan_in);
+      table->add(node.name + "." + spec.name, spec.shape, spec.fan_in, spec.kind, spec.start);
     }
   }
   return table;

@@ -19,7 +19,7 @@ struct ValueId {
 };
 
 struct Node {
-  std::string name;  ///< unique; parameters are NAME.weight and NAME.bias
+  std::string name;  ///< unique; parameters are NAME.weight, NAME.bias ...
   std::shared_ptr<const Op> op;
   std::vector<ValueId> inputs;
   ValueId output;
@@ -47,7 +47,10 @@ class Graph {
   ValueId sigmoid(std::string name, ValueId x);
   ValueId dropout(std::string name, ValueId x, double p = 0.5);
   ValueId flatten(std::string name, ValueId x);
+  ValueId batch_norm(std::string name, ValueId x, double eps = 1e-5, double momentum = 0.1);
   ValueId add(std::string name, ValueId a, ValueId b);
+  ValueId mul(std::string name, ValueId a, ValueId b);
+  ValueId concat(std::string name, std::vector<ValueId> inputs, int axis = 0);
   ValueId softmax(std::string name, ValueId x);
 
   const std::vector<Node>& nodes() const { return nodes_; }

@@ -22,6 +22,8 @@ const Implementation<T>* choose(const Op& op, const std::vector<Shape>& in, cons
                                 Layout trunk) {
   Call<T> sizes;
   sizes.n = lanes::kLanes;
+  sizes.in = in[0].elements();
+  sizes.shapes = in.data();
   sizes.window = op.window_shape(in);
   sizes.window.n = sizes.n;
   const auto suits = [&](const Implementation<T>& kernel) {
@@ -49,6 +51,10 @@ template <class T>
 class Lowering {
  public:
   Lowering(const Graph& graph, const LoweringOptions& options) : graph_(graph), options_(options) {
+    if (options.training) {
+      low_.by_layer = std::any_of(graph.nodes().begin(), graph.nodes().end(),
+                                  [](const Node& node) { return node.op->whole_batch(); });
+    }
     if (options.engine != Engine::fast || !std::is_same_v<T, float>) return;
     for (int v = 0; v < graph.values(); ++v) {
       if (graph.shape({v}).elements() > kLaneElements) low_.by_layer = true;
@@ -62,6 +68,11 @@ class Lowering {
     low_.value_of[0] = 0;
     const std::vector<Node>& nodes = graph_.nodes();
     for (size_t i = 0; i < nodes.size();) {
+      if (does_nothing(i)) {
+        low_.value_of[index(nodes[i].output)] = low_.value_of[index(nodes[i].inputs[0])];
+        ++i;
+        continue;
+      }
       Node node = nodes[i];
       size_t count = 1;
       if (auto three = fused_first(i)) {
@@ -83,6 +94,14 @@ class Lowering {
   }
 
  private:
+  static size_t index(ValueId value) { return static_cast<size_t>(value.index); }
+
+  /// Dropout in inference. The network's last node always has a step of its own.
+  bool does_nothing(size_t i) const {
+    const std::vector<Node>& nodes = graph_.nodes();
+    return !options_.training && nodes[i].op->type() == "Dropout" && i + 1 < nodes.size();
+  }
+
   int add_value(const Shape& shape, Layout layout) {
     low_.shapes.push_back(shape);
     low_.layouts.push_back(layout);
@@ -127,6 +146,8 @@ class Lowering {
     lowered.op = node.op;
     lowered.weight = table_->find(owner + ".weight");
     lowered.bias = table_->find(owner + ".bias");
+    lowered.mean = table_->find(owner + ".running_mean");
+    lowered.var = table_->find(owner + ".running_var");
     lowered.kernel = choose<T>(*node.op, graph_.input_shapes(node), options_, trunk_);
     if (!lowered.kernel) {
       throw Error(ErrorKind::usage, "no kernel for this operator").where(node.name).got(node.op->type());

@@ -24,9 +24,9 @@ struct LoweredNode {
     overwrite,  ///< this node is the first in backward order to reach that value
     add,        ///< an earlier one in backward order wrote it: add to it
   };
-  Gradient gradient[Call<T>::kMaxInputs] = {Gradient::none, Gradient::none};
-  bool backward = false;       ///< whether the node takes part in the backward pass at all
-  int weight = -1, bias = -1;  ///< indices in the parameter table
+  Gradient gradient[Call<T>::kMaxInputs] = {};
+  bool backward = false;  ///< whether the node takes part in the backward pass at all
+  int weight = -1, bias = -1, mean = -1, var = -1;  ///< indices in the parameter table
 };
 
 /// Nodes in forward order; the backward pass runs them in reverse. Value 0 is the input, the last one the
@@ -37,11 +37,13 @@ struct Lowered {
   std::vector<Shape> shapes;    ///< of one image, by value
   std::vector<Layout> layouts;  ///< by value
   std::vector<int> value_of;    ///< by value of the graph; -1 for one that a fused node keeps to itself
-  bool by_layer = false;        ///< whether one step's values are too large for the depth-first way
+  bool by_layer =
+      false;  ///< whether values are too large for the depth-first way, or a step needs the whole batch
 };
 
 struct LoweringOptions {
   Engine engine = Engine::fast;
+  bool training = false;
   bool lanes = true;            ///< whether values may go into lanes: worth it for some images at a time
   bool fuse = true;             ///< two nodes in one where the bits stay the same
   bool exact = true;            ///< only kernels whose sums are plain chains

@@ -97,10 +97,13 @@ Model make_model(std::string_view name, uint64_t seed) {
 Predictor::Predictor(const Model& model, Engine engine, int64_t batch, ThreadPool& pool, Numerics numerics)
     : model_(model),
       pool_(pool),
-      plan_(model.graph, {.batch = batch, .training = false, .engine = engine, .numerics = numerics}),
+      folded_(fold(model.graph, model.parameters)),
+      graph_(folded_ ? folded_->graph : model.graph),
+      parameters_(folded_ ? folded_->parameters : model.parameters),
+      plan_(graph_, {.batch = batch, .training = false, .engine = engine, .numerics = numerics}),
       workspace_(plan_.memory(), pool.threads()),
       logits_(static_cast<size_t>(batch) * model.classes.size()) {
-  plan_.pack(model.parameters, workspace_, pool);
+  plan_.pack(parameters_, workspace_, pool);
 }
 
 std::span<const float> Predictor::logits(std::span<const uint8_t> images, int64_t count) {
@@ -125,7 +128,7 @@ std::span<const float> Predictor::logits(std::span<const uint8_t> images, int64_
   const auto take = [&](int64_t first, int64_t n, const float* y) {
     std::copy(y, y + n * classes, logits_.data() + first * classes);
   };
-  if (count > 0) plan_.forward(model_.parameters, fill, take, workspace_, pool_, true);
+  if (count > 0) plan_.forward(parameters_, fill, take, workspace_, pool_, true);
   return std::span(logits_).first(static_cast<size_t>(count * classes));
 }
 

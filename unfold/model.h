@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "unfold/data/preprocess.h"
+#include "unfold/fold.h"
 #include "unfold/graph.h"
 #include "unfold/parameters.h"
 #include "unfold/plan.h"
@@ -36,8 +37,8 @@ Graph make_graph(std::string_view name);
 /// Throws usage for another name, listing these.
 Model make_model(std::string_view name, uint64_t seed);
 
-/// Runs a model forward, over and over: the plan, its memory and its threads. Not to be shared between
-/// threads: each makes its own, over one const model.
+/// Runs a model forward, over and over: the plan, its memory and its threads; batch normalisations are
+/// folded. Not to be shared between threads: each makes its own, over one const model.
 class Predictor {
  public:
   /// `batch` images at most a call; `numerics`: whether Winograd's kernels may be used. The model must
@@ -52,6 +53,9 @@ class Predictor {
  private:
   const Model& model_;
   ThreadPool& pool_;
+  std::optional<Folded> folded_;
+  const Graph& graph_;
+  const Parameters<float>& parameters_;
   Plan<float> plan_;
   Workspace<float> workspace_;
   std::vector<float> logits_;

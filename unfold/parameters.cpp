@@ -12,12 +12,13 @@ constexpr int64_t kMaxElements = int64_t{1} << 40;  // of a network; keeps every
 
 }  // namespace
 
-int ParameterTable::add(std::string name, const Shape& shape, int64_t fan_in) {
+int ParameterTable::add(std::string name, const Shape& shape, int64_t fan_in, ParameterKind kind,
+                        std::optional<double> start) {
   if (find(name) >= 0) throw Error(ErrorKind::usage, "two parameters share a name").got(name);
   if (shape.elements() > kMaxElements - end_) {
     throw Error(ErrorKind::usage, "too many parameters").where(name).got(shape.text());
   }
-  slices_.push_back({std::move(name), shape, fan_in, end_});
+  slices_.push_back({std::move(name), shape, fan_in, end_, kind, start});
   end_ += (shape.elements() + 15) / 16 * 16;
   return static_cast<int>(slices_.size()) - 1;
 }
@@ -29,7 +30,8 @@ int ParameterTable::find(std::string_view name) const {
 
 int64_t ParameterTable::count() const {
   int64_t total = 0;
-  for (const ParameterSlice& slice : slices_) total += slice.shape.elements();
+  for (const ParameterSlice& slice : slices_)
+    total += slice.kind == ParameterKind::weight ? slice.shape.elements() : 0;
   return total;
 }
 
@@ -61,10 +63,24 @@ void initialise(Parameters<T>& parameters, Init init, uint64_t seed) {
     const int64_t spread = init == Init::article && slice.shape.rank() == 1 ? slice.shape[0] : slice.fan_in;
     const double scale = 1 / std::sqrt(static_cast<double>(std::max<int64_t>(spread, 1)));
     T* values = parameters.slice(index++);
+    if (slice.start) {
+      std::fill_n(values, slice.shape.elements(), static_cast<T>(*slice.start));
+      continue;
+    }
     for (int64_t i = 0, n = slice.shape.elements(); i < n; ++i) {
       const double draw = init == Init::article ? random.normal() : random.uniform(-1, 1);
       values[i] = static_cast<T>(static_cast<float>(scale * draw));  // the same start in float and double
     }
+  }
+}
+
+template <class T>
+void take_buffers(const Parameters<T>& gradient, Parameters<T>& parameters) {
+  int index = 0;
+  for (const ParameterSlice& slice : parameters.table().slices()) {
+    if (slice.kind == ParameterKind::buffer)
+      std::copy_n(gradient.slice(index), slice.shape.elements(), parameters.slice(index));
+    ++index;
   }
 }
 
@@ -84,6 +100,8 @@ template class Parameters<float>;
 template class Parameters<double>;
 template void initialise(Parameters<float>&, Init, uint64_t);
 template void initialise(Parameters<double>&, Init, uint64_t);
+template void take_buffers(const Parameters<float>&, Parameters<float>&);
+template void take_buffers(const Parameters<double>&, Parameters<double>&);
 template std::string first_not_finite(const Parameters<float>&);
 template std::string first_not_finite(const Parameters<double>&);
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,12 +13,20 @@
 
 namespace unfold {
 
+/// What learning does with a parameter.
+enum class ParameterKind : uint8_t {
+  weight,  ///< follows its gradient
+  buffer,  ///< a running statistic: each step replaces it with what its gradient's twin then holds
+};
+
 /// One named parameter and its place in the flat buffer.
 struct ParameterSlice {
   std::string name;  ///< torchvision's: "conv1.weight", "fc3.bias"
   Shape shape;
   int64_t fan_in = 1;  ///< inputs that one output sums over, for the initial values
   int64_t offset = 0;  ///< elements from the start of the buffer, a multiple of 16
+  ParameterKind kind = ParameterKind::weight;
+  std::optional<double> start = {};  ///< what every element begins with; otherwise they are drawn
 };
 
 /// The slices of a network's parameters: names, shapes, places. Shared by the parameters and their twins.
@@ -25,11 +34,12 @@ class ParameterTable {
  public:
   /// Appends a slice and returns its index. Throws usage if the name is taken or the network
   /// becomes too large for any machine.
-  int add(std::string name, const Shape& shape, int64_t fan_in);
+  int add(std::string name, const Shape& shape, int64_t fan_in, ParameterKind kind = ParameterKind::weight,
+          std::optional<double> start = {});
   std::span<const ParameterSlice> slices() const { return slices_; }
   const ParameterSlice& operator[](int index) const { return slices_[static_cast<size_t>(index)]; }
   int find(std::string_view name) const;            ///< index, or -1
-  int64_t count() const;                            ///< parameters, without the gaps: 61706 for LeNet-5
+  int64_t count() const;                            ///< weights, without buffers and gaps: 61706 for LeNet-5
   int64_t buffer_elements() const { return end_; }  ///< length of the flat buffer, with the gaps
 
  private:
@@ -77,6 +87,10 @@ class Parameters {
 /// Fills every slice with numbers keyed by (seed, its name): the order of the layers does not matter.
 template <class T>
 void initialise(Parameters<T>& parameters, Init init, uint64_t seed);
+
+/// Ends a step of learning for the buffers: each takes the value that its gradient's twin holds.
+template <class T>
+void take_buffers(const Parameters<T>& gradient, Parameters<T>& parameters);
 
 /// The first slice and index that holds NaN or Inf, as "fc1.weight[17]", or empty.
 template <class T>

@@ -93,6 +93,7 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
   // both layouts give the same bits.
   const bool lanes = options.training || options.batch >= kLanesFrom;
   Lowered<T> lowered = lower<T>(graph, {.engine = options.engine,
+                                        .training = options.training,
                                         .lanes = lanes,
                                         .fuse = !options.keep && !std::getenv("UNFOLD_KERNEL"),
                                         .exact = options.numerics == Numerics::exact,
@@ -111,6 +112,13 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
     step.in = in[0].elements();
     step.out = shapes_[static_cast<size_t>(step.output)].elements();
     step.macs = step.op->macs(in);
+    if (options.training && step.op->whole_batch() && options.batch * step.in <= in[0][0]) {
+      throw Error(ErrorKind::usage,
+                  "one number a channel has no variance: training needs a larger batch or image")
+          .where(step.name)
+          .got(in[0].text() + " in a batch of " + std::to_string(options.batch));
+    }
+    step.shapes = std::move(in);
     steps_.push_back(std::move(step));
   }
   if (const char* forced = std::getenv("UNFOLD_KERNEL")) {
@@ -147,10 +155,12 @@ template <class T>
 Call<T> Plan<T>::sizes(const Step& step, int64_t n) const {
   Call<T> c;
   c.n = n;
+  c.batch = options_.batch;
   c.window = step.window;
   c.window.n = n;
   c.in = step.in;
   c.out = step.out;
+  c.shapes = step.shapes.data();
   c.training = options_.training;
   return c;
 }

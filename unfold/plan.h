@@ -115,6 +115,7 @@ class Plan {
 
  private:
   struct Step : LoweredNode<T> {
+    std::vector<Shape> shapes;  // of one image, by input
     Conv2dShape window;
     int64_t in = 0, out = 0;  // elements of one image of the first input and of the output
     int64_t saved = -1;       // offset in the slab
@@ -146,6 +147,7 @@ class Plan {
     T *packed, *scratch;
     StepTimes* times;  // by step, or null
     const Draws* draws;
+    Parameters<T>* gradient;  // its twins of running statistics take their next values; null in inference
   };
   /// What a run is given, together.
   struct Run {
@@ -153,8 +155,10 @@ class Plan {
     Workspace<T>& workspace;
     ThreadPool& pool;
     const Draws* draws = nullptr;
+    Parameters<T>* gradient = nullptr;
     Worker worker(int index) const {
-      return {parameters, workspace.packed(), workspace.scratch(index), workspace.times(index), draws};
+      return {parameters, workspace.packed(), workspace.scratch(index), workspace.times(index), draws,
+              gradient};
     }
   };
   /// Turns the output y of some images into its gradient dy.
@@ -182,6 +186,8 @@ class Plan {
   Call<T> part(const Step& step, int64_t n, int64_t index, int64_t tasks, const Slab& slab,
                const Worker& worker) const;
   void forward_layers(const Run& run, int64_t first, int64_t n, Fill<T> fill) const;
+  void batch(const Run& run, size_t index, const typename Implementation<T>::Batch& of,
+             double StepTimes::* time) const;
   void backward_layers(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const;
   void backward_layer(const Run& run, size_t index, Parameters<T>& gradient) const;
   void walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& workspace, int worker) const;

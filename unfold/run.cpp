@@ -47,6 +47,12 @@ Call<T> Plan<T>::call(const Step& step, int64_t first, int64_t n, const Slab& sl
   if (dy >= 0) c.dy = at(slab, dy);
   if (step.weight >= 0) c.w = worker.parameters.slice(step.weight);
   if (step.bias >= 0) c.b = worker.parameters.slice(step.bias);
+  if (step.mean >= 0) {
+    c.mean = worker.parameters.slice(step.mean);
+    c.var = worker.parameters.slice(step.var);
+    c.next_mean = worker.gradient ? worker.gradient->slice(step.mean) : nullptr;
+    c.next_var = worker.gradient ? worker.gradient->slice(step.var) : nullptr;
+  }
   if (step.saved >= 0) c.saved = slab + step.saved;
   if (step.packed >= 0) c.packed = worker.packed + step.packed;
   c.scratch = worker.scratch;
@@ -211,7 +217,7 @@ void Plan<T>::gradient(const Parameters<T>& parameters, Fill<T> fill, const uint
       results[first + i] = {loss[i], static_cast<int32_t>(std::max_element(row, row + classes) - row)};
     }
   };
-  backward_stages({parameters, workspace, pool, &draws}, gradient, seed, fill);
+  backward_stages({parameters, workspace, pool, &draws, &gradient}, gradient, seed, fill);
 }
 
 template <class T>
@@ -219,7 +225,7 @@ void Plan<T>::gradient_from(const Parameters<T>& parameters, Fill<T> fill, Fill<
                             Parameters<T>& gradient, Workspace<T>& workspace, ThreadPool& pool,
                             const Draws& draws) const {
   const auto seed = [&](int64_t first, int64_t n, const T*, T* dy) { give(first, n, dy); };
-  backward_stages({parameters, workspace, pool, &draws}, gradient, seed, fill);
+  backward_stages({parameters, workspace, pool, &draws, &gradient}, gradient, seed, fill);
 }
 
 template <class T>

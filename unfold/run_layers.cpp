@@ -29,8 +29,30 @@ Call<T> Plan<T>::part(const Step& step, int64_t n, int64_t index, int64_t tasks,
   }
   c.y += index * step.out;
   if (c.dy) c.dy += index * step.out;
-  if (c.saved) c.saved = static_cast<std::byte*>(c.saved) + index * step.kernel->saved(*step.op, c);
+  if (c.saved && !step.kernel->forward_batch.gather)
+    c.saved = static_cast<std::byte*>(c.saved) + index * step.kernel->saved(*step.op, c);
   return c;
+}
+
+/// What a pass of one step has to know of the whole batch: sums of each image, then their sum.
+template <class T>
+void Plan<T>::batch(const Run& run, size_t index, const typename Implementation<T>::Batch& of,
+                    double StepTimes::* time) const {
+  if (!of.gather || !options_.training) return;
+  const Step& step = steps_[index];
+  const Slab slab{run.workspace.slab(0)};
+  const int64_t n = options_.batch;
+  run.pool.run(n, [&](int64_t image, int worker) {
+    const Worker w = run.worker(worker);
+    const Timed timed(w.times ? &(w.times[index].*time) : nullptr);
+    of.gather(*step.op, part(step, n, image, n, slab, w));
+  });
+  const Worker w = run.worker(0);
+  const Timed timed(w.times ? &(w.times[index].*time) : nullptr);
+  Call<T> c = call(step, 0, n, slab, w);
+  if (step.weight >= 0) c.dw = run.gradient->slice(step.weight);
+  if (step.bias >= 0) c.db = run.gradient->slice(step.bias);
+  of.merge(*step.op, c);
 }
 
 template <class T>
@@ -42,6 +64,7 @@ void Plan<T>::forward_layers(const Run& run, int64_t first, int64_t n, Fill<T> f
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
     const int64_t count = tasks(step, n, run.pool);
+    batch(run, i, step.kernel->forward_batch, &StepTimes::forward);
     run.pool.run(count, [&](int64_t index, int worker) {
       const Worker w = run.worker(worker);
       const Timed timed(w.times ? &w.times[i].forward : nullptr);
@@ -84,6 +107,7 @@ void Plan<T>::backward_layer(const Run& run, size_t index, Parameters<T>& gradie
       step.kernel->prepare(*step.op, c);
     });
   }
+  batch(run, index, step.kernel->backward_batch, &StepTimes::backward_data);
   for (size_t k = 0; k < step.inputs.size(); ++k) {
     const auto input = static_cast<size_t>(step.inputs[k]);
     const int64_t in = shapes_[input].elements();
@@ -91,7 +115,8 @@ void Plan<T>::backward_layer(const Run& run, size_t index, Parameters<T>& gradie
     T* const target = how == Gradient::none ? nullptr : at(slab, value_gradient_at_[input]);
     T* const dx = how == Gradient::add ? at(slab, addend_at_) : target;
     // A kernel that cannot cut itself adds up dw over all images in one task.
-    const int64_t weights = k > 0 || step.weight < 0 ? 0 : step.kernel->parts ? tasks(step, n, run.pool) : 1;
+    const bool has_weights = k == 0 && step.weight >= 0 && !step.kernel->backward_batch.merge;
+    const int64_t weights = !has_weights ? 0 : step.kernel->parts ? tasks(step, n, run.pool) : 1;
     const int64_t data = how == Gradient::none ? 0 : tasks(step, n, run.pool);
     run.pool.run(weights + data, [&](int64_t task, int worker) {
       const Worker w = run.worker(worker);

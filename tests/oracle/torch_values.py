@@ -1,6 +1,6 @@
 """What PyTorch says, in float64: convolutions, pooling, activations, losses, optimizers, schedules, Unfold and Fold.
 
-    python tests/oracle/torch_values.py       writes values/{conv2d,pool2d,pointwise,training,unfold}.safetensors
+    python tests/oracle/torch_values.py       writes values/{conv2d,pool2d,pointwise,training,batch_norm,unfold}.safetensors
 
 Inputs are not recorded: both sides draw them from the same little generator (numbers() below, oracle::numbers in
 tests/oracle/oracle.h). They are multiples of 2^-23 in [-1, 1), exact in float32 too. Each table of cases is an int64
@@ -284,6 +284,29 @@ UNFOLDS = [
 ]
 
 
+BATCH_NORMS = [  # shape of x, eps, momentum
+    ((4, 3, 5, 6), 1e-5, 0.1), ((2, 20, 4, 4), 1e-3, 0.5), ((7, 5), 1e-5, 0.1), ((1, 2, 3, 3), 1e-5, 1.0), ((19, 1, 1, 1), 1e-5, 0.0)]
+
+
+def batch_norm():
+    """One step of training, and inference with the running statistics behind it."""
+    out = {}
+    for k, (shape, eps, momentum) in enumerate(BATCH_NORMS):
+        channels = shape[1]
+        x = (3 * numbers(shape, 7000 + 8 * k) + 1).requires_grad_()
+        w, b = (numbers((channels,), 7001 + 8 * k + i).requires_grad_() for i in range(2))
+        mean, var = numbers((channels,), 7003 + 8 * k), 1.5 + numbers((channels,), 7004 + 8 * k)
+        y = F.batch_norm(x, mean, var, w, b, True, momentum, eps)
+        dx, dw, db = gradients(y, numbers(shape, 7005 + 8 * k), x, w, b)
+        asked = F.batch_norm(x, mean, var, w, b, False, momentum, eps)
+        for name, value in (("y", y.detach().numpy()), ("dx", dx), ("dw", dw), ("db", db), ("mean", mean.numpy()),
+                            ("var", var.numpy()), ("asked", asked.detach().numpy())):
+            out[f"batch_norm.{k}.{name}"] = value
+        out[f"batch_norm.{k}.shape"] = np.array(shape, dtype=np.int64)
+        out[f"batch_norm.{k}.settings"] = np.array([eps, momentum])
+    return out
+
+
 def unfold():
     out = {"unfold.cases": cases_of(UNFOLDS)}
     for k, r in enumerate(UNFOLDS):
@@ -299,7 +322,7 @@ def unfold():
 def main():
     torch.set_num_threads(1)
     assert len(CONVOLUTIONS) >= 40
-    for make in (conv2d, pool2d, pointwise, training, unfold):
+    for make in (conv2d, pool2d, pointwise, training, batch_norm, unfold):
         tensors = {name: np.ascontiguousarray(value) for name, value in make().items()}
         assert all(np.isfinite(value).all() for value in tensors.values())
         save_file(tensors, os.path.join(HERE, "values", f"{make.__name__}.safetensors"))

@@ -7,6 +7,22 @@
 #include "unfold/error.h"
 
 namespace unfold {
+namespace {
+
+/// Makes `f` hold what either branch sees. Throws usage naming the node if their cells do not lie alike.
+void join(ReceptiveField& f, const ReceptiveField& other, const std::string& name) {
+  if (f.jump_h != other.jump_h || f.jump_w != other.jump_w) {
+    throw Error(ErrorKind::usage, "two branches meet whose cells lie differently far apart").where(name);
+  }
+  const int64_t bottom = std::max(f.top + f.size_h, other.top + other.size_h);
+  const int64_t right = std::max(f.left + f.size_w, other.left + other.size_w);
+  f.top = std::min(f.top, other.top);
+  f.left = std::min(f.left, other.left);
+  f.size_h = bottom - f.top;
+  f.size_w = right - f.left;
+}
+
+}  // namespace
 
 Field ReceptiveField::whole(Cell cell) const {
   return {top + cell.y * jump_h, left + cell.x * jump_w, size_h, size_w};
@@ -24,18 +40,19 @@ Field ReceptiveField::clipped(Cell cell) const {
 ReceptiveField receptive_field(const Graph& graph, ValueId value) {
   const Shape image = graph.shape(graph.input());
   ReceptiveField pixel{.image_h = image[1], .image_w = image[2]};
+  const ReceptiveField all{.image_h = image[1],
+                           .image_w = image[2],
+                           .size_h = image[1],
+                           .size_w = image[2],
+                           .jump_h = 0,
+                           .jump_w = 0};
   std::vector<ReceptiveField> fields{pixel};  // by value
   for (const Node& node : graph.nodes()) {
     if (node.output.index > value.index) break;
     ReceptiveField f = fields[static_cast<size_t>(node.inputs[0].index)];
     const std::vector<Shape> in = graph.input_shapes(node);
     if (graph.shape(node.output).rank() != 3) {
-      f = {.image_h = image[1],
-           .image_w = image[2],
-           .size_h = image[1],
-           .size_w = image[2],
-           .jump_h = 0,
-           .jump_w = 0};
+      f = all;
     } else if (const Conv2dShape s = node.op->window_shape(in); s.oh > 0) {
       const Window2d& k = s.window;
       f.top -= f.jump_h * k.pad_top;
@@ -44,18 +61,14 @@ ReceptiveField receptive_field(const Graph& graph, ValueId value) {
       f.size_w += f.jump_w * k.dilation_w * (k.kernel_w - 1);
       f.jump_h *= k.stride_h;
       f.jump_w *= k.stride_w;
-    } else if (node.inputs.size() == 2) {
-      const ReceptiveField& other = fields[static_cast<size_t>(node.inputs[1].index)];
-      if (f.jump_h != other.jump_h || f.jump_w != other.jump_w) {
-        throw Error(ErrorKind::usage, "two branches meet whose cells lie differently far apart")
-            .where(node.name);
+    } else {
+      for (size_t k = 1; k < node.inputs.size() && f.jump_h > 0; ++k) {
+        if (in[k] != in[0] && in[k].elements() == in[k][0]) {  // a gate: of one cell that has seen all
+          f = all;
+        } else {
+          join(f, fields[static_cast<size_t>(node.inputs[k].index)], node.name);
+        }
       }
-      const int64_t bottom = std::max(f.top + f.size_h, other.top + other.size_h);
-      const int64_t right = std::max(f.left + f.size_w, other.left + other.size_w);
-      f.top = std::min(f.top, other.top);
-      f.left = std::min(f.left, other.left);
-      f.size_h = bottom - f.top;
-      f.size_w = right - f.left;
     }
     fields.push_back(f);
   }

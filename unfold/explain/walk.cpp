@@ -39,23 +39,30 @@ Walk::Walk(const Model& model, std::vector<float> x) : model_(&model) {
   }
   values_.resize(static_cast<size_t>(graph.values()));
   values_.front() = std::move(x);
+  const auto parameter = [&](const Node& node, const char* name) -> const float* {
+    const int index = table->find(node.name + name);
+    return index < 0 ? nullptr : model.parameters.slice(index);
+  };
   for (const Node& node : graph.nodes()) {
     Step& step = steps_.emplace_back();
     step.kernel = &kernel_for(*node.op);
     std::vector<float>& y = values_[static_cast<size_t>(node.output.index)];
     y.resize(static_cast<size_t>(graph.shape(node.output).elements()));
+    step.shapes = graph.input_shapes(node);
     Call<float>& c = step.call;
-    c.n = 1;
-    c.window = node.op->window_shape(graph.input_shapes(node));
+    c.n = c.batch = 1;
+    c.shapes = step.shapes.data();
+    c.window = node.op->window_shape(step.shapes);
     c.window.n = 1;
     c.in = graph.shape(node.inputs[0]).elements();
     c.out = static_cast<int64_t>(y.size());
     c.name = node.name;
     for (size_t k = 0; k < node.inputs.size(); ++k) c.x[k] = value(node.inputs[k]).data();
     c.y = y.data();
-    if (const int weight = table->find(node.name + ".weight"); weight >= 0)
-      c.w = model.parameters.slice(weight);
-    if (const int bias = table->find(node.name + ".bias"); bias >= 0) c.b = model.parameters.slice(bias);
+    c.w = parameter(node, ".weight");
+    c.b = parameter(node, ".bias");
+    c.mean = parameter(node, ".running_mean");
+    c.var = parameter(node, ".running_var");
     if (step.kernel->saved) step.saved = Buffer(static_cast<size_t>(step.kernel->saved(*node.op, c)));
     c.saved = step.saved.data();
     Call<float> run = c;

@@ -13,8 +13,8 @@ namespace unfold {
 /// What a ReLU y = max(x, 0) lets back of dy. All else goes back as its gradient: a convolution and a linear
 /// layer by their transposed weights, without a bias; max pooling to the place the maximum came from (the
 /// switches of Zeiler & Fergus; what windows that overlap send to one place adds up); average pooling evenly
-/// to its window; tanh, sigmoid and softmax by their derivative, under every rule: the papers know ReLU only.
-/// Dropout passes.
+/// to its window; batch normalisation by its factor; tanh, sigmoid and softmax by their derivative, under
+/// every rule: the papers know ReLU only. Dropout passes.
 enum class ReluRule {
   gradient,   ///< dx = dy where y > 0: the derivative
   deconvnet,  ///< dx = dy where dy > 0 (Zeiler & Fergus 2013, Visualizing and Understanding Convolutional
@@ -42,7 +42,8 @@ class Walk {
  private:
   struct Step {
     const Implementation<float>* kernel = nullptr;
-    Call<float> call;  // n = 1, with sizes, weights, inputs and output
+    std::vector<Shape> shapes;  // of the inputs
+    Call<float> call;           // n = 1, with sizes, weights, inputs and output
     Buffer saved;
   };
   void step_back(size_t node, int input, std::span<const float> dy, ReluRule rule, std::span<float> dx) const;

@@ -16,6 +16,8 @@ class Conv2d : public Op {
   std::vector<ParameterSpec> parameters(std::span<const Shape> in) const override;
   Conv2dShape window_shape(std::span<const Shape> in) const override;
   int64_t macs(std::span<const Shape> in) const override { return window_shape(in).macs(); }
+  int64_t out_channels() const { return out_channels_; }
+  const Window2d& window() const { return window_; }
   std::span<const Implementation<float>> implementations(float) const override;
   std::span<const Implementation<double>> implementations(double) const override;
 

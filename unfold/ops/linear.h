@@ -15,6 +15,7 @@ class Linear final : public Op {
   std::vector<ParameterSpec> parameters(std::span<const Shape> in) const override;
   int64_t macs(std::span<const Shape> in) const override { return in[0].elements() * out_features_; }
   bool splits_rows() const override { return true; }
+  int64_t out_features() const { return out_features_; }
   std::span<const Implementation<float>> implementations(float) const override;
   std::span<const Implementation<double>> implementations(double) const override;
 

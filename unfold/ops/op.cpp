@@ -1,13 +1,16 @@
 #include "unfold/ops/op.h"
 
+#include <algorithm>
 #include <array>
 
 #include <cmath>
 
 #include "unfold/error.h"
 #include "unfold/ops/activation.h"
+#include "unfold/ops/batch_norm.h"
 #include "unfold/ops/conv2d.h"
 #include "unfold/ops/dropout.h"
+#include "unfold/ops/join.h"
 #include "unfold/ops/linear.h"
 #include "unfold/ops/pool2d.h"
 #include "unfold/ops/shape_ops.h"
@@ -15,6 +18,12 @@
 
 namespace unfold {
 namespace {
+
+/// One number, or `otherwise` where it is missing.
+double number_of(const Attributes& attributes, const std::string& name, double otherwise) {
+  const auto at = attributes.find(name);
+  return at == attributes.end() || at->second.size() != 1 ? otherwise : at->second[0];
+}
 
 using Make = std::shared_ptr<const Op> (*)(const Attributes&);
 
@@ -44,17 +53,27 @@ constexpr Entry kOps[] = {
      }},
     {"Tanh",
      [](const Attributes& a) -> std::shared_ptr<const Op> {
-       const auto scale = a.find("scale");
-       return std::make_shared<Tanh>(scale == a.end() || scale->second.size() != 1 ? 1.0 : scale->second[0]);
+       return std::make_shared<Tanh>(number_of(a, "scale", 1));
      }},
     {"Relu", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Relu>(); }},
     {"Sigmoid", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Sigmoid>(); }},
     {"Flatten", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Flatten>(); }},
     {"Add", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Add>(); }},
+    {"Mul", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Mul>(); }},
+    {"Concat",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       const auto at = [&](const char* name) {
+         return static_cast<int>(std::clamp<int64_t>(integer_of(a, name, 0), -1, 99));
+       };
+       return std::make_shared<Concat>(at("inputs"), at("axis"));
+     }},
+    {"BatchNorm",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<BatchNorm>(number_of(a, "eps", 1e-5), number_of(a, "momentum", 0.1));
+     }},
     {"Dropout",
      [](const Attributes& a) -> std::shared_ptr<const Op> {
-       const auto p = a.find("p");
-       return std::make_shared<Dropout>(p == a.end() || p->second.size() != 1 ? 0.5 : p->second[0]);
+       return std::make_shared<Dropout>(number_of(a, "p", 0.5));
      }},
     {"Softmax", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Softmax>(); }},
 };

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "unfold/parameters.h"
 #include "unfold/tensor.h"
 
 namespace unfold {
@@ -32,6 +34,8 @@ struct ParameterSpec {
   std::string name;
   Shape shape;
   int64_t fan_in;
+  std::optional<double> start = {};  ///< what every element begins with; otherwise they are drawn
+  ParameterKind kind = ParameterKind::weight;
 };
 
 /// An operator's settings by name, as a model file stores them.
@@ -51,19 +55,25 @@ struct Draws {
 /// images and have the kernel's layout.
 template <class T>
 struct Call {
-  static constexpr int kMaxInputs = 2;
+  static constexpr int kMaxInputs = 8;
 
-  int64_t n = 0;                ///< images
-  int64_t first = 0;            ///< the first one's place in the batch
-  Conv2dShape window;           ///< sizes of convolution and pooling, with window.n = n
-  int64_t in = 0, out = 0;      ///< elements of one image of x[0] and of y
-  const T* x[kMaxInputs] = {};  ///< inputs, each (n, ...)
-  T* y = nullptr;               ///< output (n, ...)
-  const T* dy = nullptr;        ///< gradient of y
-  T* dx = nullptr;              ///< gradient of x[input], overwritten
-  int input = 0;                ///< which input dx belongs to
-  const T* w = nullptr;         ///< weight and bias; bias may be null
+  int64_t n = 0;                  ///< images
+  int64_t first = 0;              ///< the first one's place in the batch
+  int64_t batch = 0;              ///< images of the whole batch
+  Conv2dShape window;             ///< sizes of convolution and pooling, with window.n = n
+  int64_t in = 0, out = 0;        ///< elements of one image of x[0] and of y
+  const Shape* shapes = nullptr;  ///< of one image of each input, (C, H, W) whatever the layout
+  const T* x[kMaxInputs] = {};    ///< inputs, each (n, ...)
+  T* y = nullptr;                 ///< output (n, ...)
+  const T* dy = nullptr;          ///< gradient of y
+  T* dx = nullptr;                ///< gradient of x[input], overwritten
+  int input = 0;                  ///< which input dx belongs to
+  const T* w = nullptr;           ///< weight and bias; bias may be null
   const T* b = nullptr;
+  const T* mean = nullptr;  ///< running statistics, and, when training, where their next values go
+  const T* var = nullptr;
+  T* next_mean = nullptr;
+  T* next_var = nullptr;
   T* dw = nullptr;  ///< gradients of rows row0 .. row1-1 of them, accumulated
   T* db = nullptr;
   int64_t row0 = 0, row1 = 0;
@@ -104,6 +114,14 @@ struct Implementation {
   /// overwritten or, where Call::first is not 0, added to, and no cut into rows and columns changes a bit.
   /// Only in plans that go shard by shard, for operators that split rows.
   bool shards = false;
+  /// What takes the whole batch to know, before the first image of a pass goes on: `gather` is called on
+  /// single images, then `merge` once on all of them. `saved` is then memory for the whole batch, the same in
+  /// all calls. Only in plans that go layer by layer (Op::whole_batch).
+  struct Batch {
+    void (*gather)(const Op&, const Call<T>&) = nullptr;
+    void (*merge)(const Op&, const Call<T>&) = nullptr;
+  };
+  Batch forward_batch = {}, backward_batch = {};  ///< merge of backward writes dw and db
   /// Turns dy, given as dx, into what the backward kernels want, in place; called on single images.
   void (*prepare)(const Op&, const Call<T>&) = nullptr;
   int64_t (*packed)(const Op&, const Call<T>&) = nullptr;  ///< elements of packed weights
@@ -120,7 +138,7 @@ class Op {
 
   /// Shape of one image's output from the shapes of one image's inputs. Throws usage naming `where`.
   virtual Shape output_shape(std::span<const Shape> in, std::string_view where) const = 0;
-  /// Weight first, then bias; at most these two.
+  /// Weight, bias, running_mean, running_var: as many of these as it has, by these names.
   virtual std::vector<ParameterSpec> parameters(std::span<const Shape>) const { return {}; }
   /// Sizes for Call::window of one image; all zero for operators without a window.
   virtual Conv2dShape window_shape(std::span<const Shape>) const { return {}; }
@@ -128,6 +146,9 @@ class Op {
   virtual int64_t macs(std::span<const Shape>) const { return 0; }
   /// Whether rows of the weight's gradient may be computed apart (Call::row0, row1).
   virtual bool splits_rows() const { return false; }
+
+  /// Whether a step of training needs sums over the whole batch here: the network then goes layer by layer.
+  virtual bool whole_batch() const { return false; }
 
   /// Best first, the naive one last.
   virtual std::span<const Implementation<float>> implementations(float) const = 0;

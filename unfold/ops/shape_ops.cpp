@@ -21,11 +21,6 @@ void copy_gradient(const Op&, const Call<T>& c) {
 }
 
 template <class T>
-void add_forward(const Op&, const Call<T>& c) {
-  for (int64_t i = 0; i < c.n * c.out; ++i) c.y[i] = c.x[0][i] + c.x[1][i];
-}
-
-template <class T>
 void softmax_naive_forward(const Op&, const Call<T>& c) {
   reference::softmax_forward(c.n, c.out, c.x[0], c.y);
 }
@@ -49,10 +44,6 @@ void flatten_lanes_forward(const Op& op, const Call<float>& c) {
 void copy_lanes_gradient(const Op& op, const Call<float>& c) {
   copy_gradient(op, block(c));
 }
-void add_lanes_forward(const Op& op, const Call<float>& c) {
-  add_forward(op, block(c));
-}
-
 void to_lanes_forward(const Op&, const Call<float>& c) {
   lanes::from_rows(c.n, c.in, c.x[0], c.y);
 }
@@ -133,24 +124,6 @@ constexpr Implementation<float> kFlattenFloat[] = {
 constexpr Implementation<double> kFlattenDouble[] = {
     {"flatten/reference", Engine::naive, "exact", flatten_forward<double>, copy_gradient<double>},
 };
-constexpr Implementation<float> kAddFloat[] = {
-    {.name = "add/nhwc",
-     .engine = Engine::fast,
-     .numerics = "exact",
-     .forward = add_forward<float>,
-     .backward_data = copy_gradient<float>,
-     .layout = Layout::nhwc},
-    {.name = "add/lanes",
-     .engine = Engine::fast,
-     .numerics = "exact",
-     .forward = add_lanes_forward,
-     .backward_data = copy_lanes_gradient,
-     .layout = Layout::chwn16},
-    {"add/reference", Engine::naive, "exact", add_forward<float>, copy_gradient<float>},
-};
-constexpr Implementation<double> kAddDouble[] = {
-    {"add/reference", Engine::naive, "exact", add_forward<double>, copy_gradient<double>},
-};
 constexpr Implementation<float> kSoftmaxFloat[] = {
     {"softmax/vector", Engine::im2col, "exp7 sum16", softmax_vector_forward, softmax_naive_backward<float>},
     {"softmax/reference", Engine::naive, "libm", softmax_naive_forward<float>, softmax_naive_backward<float>},
@@ -177,22 +150,6 @@ std::span<const Implementation<float>> Flatten::implementations(float) const {
 }
 std::span<const Implementation<double>> Flatten::implementations(double) const {
   return kFlattenDouble;
-}
-
-Shape Add::output_shape(std::span<const Shape> in, std::string_view where) const {
-  if (in[0] != in[1]) {
-    throw Error(ErrorKind::usage, "the two inputs differ in shape")
-        .where(where)
-        .wanted(in[0].text())
-        .got(in[1].text());
-  }
-  return in[0];
-}
-std::span<const Implementation<float>> Add::implementations(float) const {
-  return kAddFloat;
-}
-std::span<const Implementation<double>> Add::implementations(double) const {
-  return kAddDouble;
 }
 
 Shape Softmax::output_shape(std::span<const Shape> in, std::string_view where) const {

@@ -15,16 +15,6 @@ class Flatten final : public Op {
   std::span<const Implementation<double>> implementations(double) const override;
 };
 
-/// y = a + b, two inputs of one shape: where a branch joins.
-class Add final : public Op {
- public:
-  std::string_view type() const override { return "Add"; }
-  int inputs() const override { return 2; }
-  Shape output_shape(std::span<const Shape> in, std::string_view where) const override;
-  std::span<const Implementation<float>> implementations(float) const override;
-  std::span<const Implementation<double>> implementations(double) const override;
-};
-
 /// The same value in another layout: put in by the lowering, never in a graph of the user's.
 class Relayout final : public Op {
  public:

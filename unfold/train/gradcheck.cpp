@@ -109,7 +109,9 @@ class Probe {
     int index = 0;
     for (const ParameterSlice& slice : parameters_.table().slices()) {
       const double* g = found.slice(index);
-      rows.push_back(check(slice.name, parameters_.slice(index++), {g, g + slice.shape.elements()}, bends));
+      double* const values = parameters_.slice(index++);
+      if (slice.kind == ParameterKind::buffer) continue;
+      rows.push_back(check(slice.name, values, {g, g + slice.shape.elements()}, bends));
     }
     rows.push_back(check("input", inputs_.data(), dx, bends));
     return rows;

@@ -33,6 +33,7 @@ double squares(int64_t n, const float* x) {
 void add_squares(const Parameters<float>& values, std::span<double> sums) {
   const auto slices = values.table().slices();
   for (size_t i = 0; i < slices.size(); ++i) {
+    if (slices[i].kind == ParameterKind::buffer) continue;
     sums[i] += squares(slices[i].shape.elements(), values.slice(static_cast<int>(i)));
   }
 }

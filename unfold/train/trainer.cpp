@@ -197,6 +197,7 @@ void Trainer::step() {
     add_squares(gradient_, position_.gradient_squares);
   }
   optimizer_.step(model_.parameters, gradient_, lr(), pool_);
+  take_buffers(gradient_, model_.parameters);
   position_.loss_sum += loss;
   position_.correct += correct;
   ++position_.step;
