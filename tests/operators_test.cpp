@@ -31,7 +31,7 @@ Graph every_operator(int64_t size) {
   return g;
 }
 
-/// Branches that are joined in every way, with inputs repeated along each axis.
+/// Branches that are joined in every way, with inputs repeated along each axis; and what small networks lack.
 Graph joins(int64_t size) {
   Graph g;
   const ValueId x = g.input({3, size, size});
@@ -40,7 +40,11 @@ Graph joins(int64_t size) {
   const ValueId b = g.mul("excite", a, gate);
   const ValueId row = g.add("row", b, g.avg_pool2d("rows", g.tanh("tanh", b), {size, 1}));
   const ValueId c = g.concat("concat", {x, row, g.relu("relu", row)});
-  g.linear("fc", g.flatten("flatten", g.max_pool2d("max", c, Window2d::square(2, 2))), 5);
+  const ValueId d =
+      g.local_response_norm("norm", g.max_pool2d("max", c, Window2d::square(3, 2), true), 4, 0.5);
+  const ValueId e =
+      g.avg_pool2d("mean", g.pointwise("silu", d, {Pointwise::silu}), Window2d::square(2, 2, 1), true, true);
+  g.linear("fc", g.flatten("flatten", g.adaptive_avg_pool2d("adaptive", g.relu6("relu6", e), 3, 2)), 5);
   return g;
 }
 

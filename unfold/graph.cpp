@@ -4,11 +4,14 @@
 
 #include "unfold/error.h"
 #include "unfold/ops/activation.h"
+#include "unfold/ops/adaptive_pool2d.h"
 #include "unfold/ops/batch_norm.h"
 #include "unfold/ops/conv2d.h"
 #include "unfold/ops/dropout.h"
 #include "unfold/ops/join.h"
 #include "unfold/ops/linear.h"
+#include "unfold/ops/local_response_norm.h"
+#include "unfold/ops/pointwise.h"
 #include "unfold/ops/pool2d.h"
 #include "unfold/ops/shape_ops.h"
 
@@ -49,11 +52,22 @@ ValueId Graph::add(std::string name, std::shared_ptr<const Op> op, std::vector<V
 ValueId Graph::conv2d(std::string name, ValueId x, int64_t out_channels, const Window2d& window, bool bias) {
   return add(std::move(name), std::make_shared<Conv2d>(out_channels, window, bias), {x});
 }
-ValueId Graph::avg_pool2d(std::string name, ValueId x, const Window2d& window, bool count_include_pad) {
-  return add(std::move(name), std::make_shared<AvgPool2d>(window, count_include_pad), {x});
+ValueId Graph::avg_pool2d(std::string name, ValueId x, const Window2d& window, bool count_include_pad,
+                          bool ceil_mode) {
+  return add(std::move(name), std::make_shared<AvgPool2d>(window, count_include_pad, ceil_mode), {x});
 }
-ValueId Graph::max_pool2d(std::string name, ValueId x, const Window2d& window) {
-  return add(std::move(name), std::make_shared<MaxPool2d>(window), {x});
+ValueId Graph::max_pool2d(std::string name, ValueId x, const Window2d& window, bool ceil_mode) {
+  return add(std::move(name), std::make_shared<MaxPool2d>(window, ceil_mode), {x});
+}
+ValueId Graph::adaptive_avg_pool2d(std::string name, ValueId x, int64_t out_h, int64_t out_w) {
+  return add(std::move(name), std::make_shared<AdaptiveAvgPool2d>(out_h, out_w), {x});
+}
+ValueId Graph::global_avg_pool(std::string name, ValueId x) {
+  return adaptive_avg_pool2d(std::move(name), x, 1, 1);
+}
+ValueId Graph::local_response_norm(std::string name, ValueId x, int64_t size, double alpha, double beta,
+                                   double k) {
+  return add(std::move(name), std::make_shared<LocalResponseNorm>(size, alpha, beta, k), {x});
 }
 ValueId Graph::linear(std::string name, ValueId x, int64_t out_features, bool bias) {
   return add(std::move(name), std::make_shared<Linear>(out_features, bias), {x});
@@ -66,6 +80,12 @@ ValueId Graph::relu(std::string name, ValueId x) {
 }
 ValueId Graph::sigmoid(std::string name, ValueId x) {
   return add(std::move(name), std::make_shared<Sigmoid>(), {x});
+}
+ValueId Graph::pointwise(std::string name, ValueId x, const PointwiseFunction& function) {
+  return add(std::move(name), std::make_shared<PointwiseOp>(function), {x});
+}
+ValueId Graph::relu6(std::string name, ValueId x) {
+  return pointwise(std::move(name), x, {Pointwise::clip, 0, 6});
 }
 ValueId Graph::dropout(std::string name, ValueId x, double p) {
   return add(std::move(name), std::make_shared<Dropout>(p), {x});

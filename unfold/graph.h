@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "unfold/kernels/pointwise_function.h"
 #include "unfold/ops/op.h"
 #include "unfold/parameters.h"
 #include "unfold/shape.h"
@@ -39,12 +40,19 @@ class Graph {
 
   // Sugar for the operators at hand; each adds one node.
   ValueId conv2d(std::string name, ValueId x, int64_t out_channels, const Window2d& window, bool bias = true);
-  ValueId avg_pool2d(std::string name, ValueId x, const Window2d& window, bool count_include_pad = true);
-  ValueId max_pool2d(std::string name, ValueId x, const Window2d& window);
+  ValueId avg_pool2d(std::string name, ValueId x, const Window2d& window, bool count_include_pad = true,
+                     bool ceil_mode = false);
+  ValueId max_pool2d(std::string name, ValueId x, const Window2d& window, bool ceil_mode = false);
+  ValueId adaptive_avg_pool2d(std::string name, ValueId x, int64_t out_h, int64_t out_w);
+  ValueId global_avg_pool(std::string name, ValueId x);
+  ValueId local_response_norm(std::string name, ValueId x, int64_t size, double alpha = 1e-4,
+                              double beta = 0.75, double k = 1);
   ValueId linear(std::string name, ValueId x, int64_t out_features, bool bias = true);
   ValueId tanh(std::string name, ValueId x, double scale = 1);
   ValueId relu(std::string name, ValueId x);
   ValueId sigmoid(std::string name, ValueId x);
+  ValueId pointwise(std::string name, ValueId x, const PointwiseFunction& function);
+  ValueId relu6(std::string name, ValueId x);
   ValueId dropout(std::string name, ValueId x, double p = 0.5);
   ValueId flatten(std::string name, ValueId x);
   ValueId batch_norm(std::string name, ValueId x, double eps = 1e-5, double momentum = 0.1);

@@ -5,14 +5,10 @@
 #include <cstdio>
 
 #include "unfold/error.h"
-#include "unfold/models/alexnet.h"
-#include "unfold/models/lenet5.h"
-#include "unfold/models/vgg.h"
+#include "unfold/models/zoo.h"
 
 namespace unfold {
 namespace {
-
-constexpr std::string_view kModels[] = {"lenet5", "lenet5-article", "alexnet", "vgg16"};
 
 std::string grouped(int64_t value) {  // 61706 -> "61,706"
   std::string digits = std::to_string(value);
@@ -64,26 +60,29 @@ std::string Model::summary() const {
 }
 
 std::span<const std::string_view> model_names() {
-  return kModels;
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
+    for (const ZooEntry& entry : zoo()) all.push_back(entry.name);
+    return all;
+  }();
+  return names;
 }
 
-Graph make_graph(std::string_view name) {
-  if (name == "lenet5") return lenet5();
-  if (name == "lenet5-article") return lenet5_article();
-  if (name == "alexnet") return alexnet();
-  if (name == "vgg16") return vgg16();
-  throw Error(ErrorKind::usage, "unknown model").wanted("lenet5, lenet5-article, alexnet or vgg16").got(name);
+Graph make_graph(std::string_view name, const ModelOptions& options) {
+  const ZooEntry& entry = zoo_entry(name);
+  return entry.make(options.image.value_or(entry.image), options.classes.value_or(entry.classes));
 }
 
-Model make_model(std::string_view name, uint64_t seed) {
-  const bool article = name == "lenet5-article", digits = article || name == "lenet5";
+Model make_model(std::string_view name, uint64_t seed, const ModelOptions& options) {
+  const ZooEntry& entry = zoo_entry(name);
   Model model;
   model.name = name;
-  model.graph = make_graph(name);
+  model.graph = make_graph(name, options);
   model.parameters = Parameters<float>(model.graph.parameter_table());
-  initialise(model.parameters, article ? Init::article : Init::pytorch, seed);
-  if (digits) {
-    model.preprocessing.fit = article ? Preprocessing::Fit::bilinear : Preprocessing::Fit::pad;
+  initialise(model.parameters, entry.init, seed);
+  if (name.starts_with("lenet5")) {
+    model.preprocessing.fit =
+        name == "lenet5-article" ? Preprocessing::Fit::bilinear : Preprocessing::Fit::pad;
   } else {
     const Shape image = model.graph.shape(model.graph.input());
     model.preprocessing = {

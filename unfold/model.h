@@ -29,13 +29,17 @@ struct Model {
   std::string summary() const;
 };
 
-/// The names make_graph and make_model know: "lenet5", "lenet5-article", "alexnet", "vgg16".
+/// The names make_graph and make_model know (models/zoo.h).
 std::span<const std::string_view> model_names();
-/// The named network. Throws usage for another name, listing these.
-Graph make_graph(std::string_view name);
-/// The named model with fresh weights, PyTorch's initial values or, for "lenet5-article", the article's.
-/// Throws usage for another name, listing these.
-Model make_model(std::string_view name, uint64_t seed);
+/// What is not as the network was made for.
+struct ModelOptions {
+  std::optional<Shape> image = {};  ///< (C, H, W) of the input
+  std::optional<int64_t> classes = {};
+};
+/// The named network. Throws usage for another name, listing these, or if the image is too small for it.
+Graph make_graph(std::string_view name, const ModelOptions& options = {});
+/// The named model with fresh weights, drawn as the zoo says. Throws usage as make_graph does.
+Model make_model(std::string_view name, uint64_t seed, const ModelOptions& options = {});
 
 /// Runs a model forward, over and over: the plan, its memory and its threads; batch normalisations are
 /// folded. Not to be shared between threads: each makes its own, over one const model.

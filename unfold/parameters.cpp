@@ -58,17 +58,25 @@ Tensor Parameters<T>::tensor(int index) const {
 template <class T>
 void initialise(Parameters<T>& parameters, Init init, uint64_t seed) {
   int index = 0;
+  bool convolution = false;  // whose weight came last
   for (const ParameterSlice& slice : parameters.table().slices()) {
-    Random random(seed, "init." + slice.name);
-    const int64_t spread = init == Init::article && slice.shape.rank() == 1 ? slice.shape[0] : slice.fan_in;
-    const double scale = 1 / std::sqrt(static_cast<double>(std::max<int64_t>(spread, 1)));
-    T* values = parameters.slice(index++);
+    T* const values = parameters.slice(index++);
+    const int64_t elements = slice.shape.elements();
+    if (slice.shape.rank() > 1) convolution = slice.shape.rank() == 4;
     if (slice.start) {
-      std::fill_n(values, slice.shape.elements(), static_cast<T>(*slice.start));
+      std::fill_n(values, elements, static_cast<T>(*slice.start));
       continue;
     }
-    for (int64_t i = 0, n = slice.shape.elements(); i < n; ++i) {
-      const double draw = init == Init::article ? random.normal() : random.uniform(-1, 1);
+    Random random(seed, "init." + slice.name);
+    const bool weight = slice.shape.rank() > 1, kaiming = init == Init::kaiming && convolution;
+    const bool normal = init == Init::article || kaiming;
+    const int64_t spread = kaiming && weight                  ? elements / slice.shape[1]
+                           : init == Init::article && !weight ? slice.shape[0]
+                                                              : slice.fan_in;
+    const double size = static_cast<double>(std::max<int64_t>(spread, 1));
+    const double scale = !kaiming ? 1 / std::sqrt(size) : weight ? std::sqrt(2 / size) : 0;
+    for (int64_t i = 0; i < elements; ++i) {
+      const double draw = normal ? random.normal() : random.uniform(-1, 1);
       values[i] = static_cast<T>(static_cast<float>(scale * draw));  // the same start in float and double
     }
   }

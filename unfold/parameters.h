@@ -51,6 +51,8 @@ class ParameterTable {
 enum class Init {
   pytorch,  ///< weights and biases uniform in +-1/sqrt(fan_in): the default of torch.nn.Conv2d and Linear
   article,  ///< normal; weights with deviation sqrt(1/fan_in), biases with sqrt(1/outputs)
+  kaiming,  ///< convolutions normal with deviation sqrt(2/(outputs*KH*KW)), their biases 0 (He et al. 2015,
+            ///< as torchvision does in its VGG and ResNet); linear layers as `pytorch`
 };
 
 /// The values behind a table, or a twin of them. Zero-filled; the gaps between slices stay zero. Copying

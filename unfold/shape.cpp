@@ -81,6 +81,15 @@ int64_t output_size(int64_t size, int64_t kernel, int64_t stride, int64_t pad_be
   return room < 0 ? 0 : room / stride + 1;
 }
 
+int64_t ceil_padding(int64_t size, int64_t kernel, int64_t stride, int64_t pad_begin, int64_t pad_end,
+                     int64_t dilation) {
+  const int64_t room = size + pad_begin + pad_end - dilation * (kernel - 1) - 1;
+  if (room < 0) return 0;
+  int64_t last = (room + stride - 1) / stride;  // the last window
+  if (last * stride >= size + pad_begin) --last;
+  return std::max<int64_t>(0, last * stride - room);
+}
+
 Conv2dShape Conv2dShape::infer(const Shape& x, int64_t oc, const Window2d& window, std::string_view where) {
   if (x.rank() != 4) {
     throw Error(ErrorKind::usage, "the input does not fit")

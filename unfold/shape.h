@@ -64,6 +64,11 @@ struct Window2d {
 int64_t output_size(int64_t size, int64_t kernel, int64_t stride, int64_t pad_begin, int64_t pad_end,
                     int64_t dilation);
 
+/// What to add to `pad_end` so that output_size() also counts a last window that is not whole, as long as it
+/// starts inside the image or the padding before it (`ceil_mode` of torch.nn.MaxPool2d and of ONNX).
+int64_t ceil_padding(int64_t size, int64_t kernel, int64_t stride, int64_t pad_begin, int64_t pad_end,
+                     int64_t dilation);
+
 /// All sizes of one convolution or pooling of a batch, derived once. For pooling OC = IC.
 struct Conv2dShape {
   int64_t n = 0, ic = 0, ih = 0, iw = 0, oc = 0, oh = 0, ow = 0;

@@ -76,6 +76,11 @@ TEST_CASE("pooling: overlap, padding counted or not, dilation") {
       check("avg", one({2, 6, 7}, [&](Graph& g, ValueId x) { g.avg_pool2d("pool", x, w, include); }), 1e-7);
     }
     check("max", one({2, 6, 7}, [&](Graph& g, ValueId x) { g.max_pool2d("pool", x, w); }), 1e-7);
+    for (const bool include : {true, false}) {
+      check("avg, ceil",
+            one({2, 6, 8}, [&](Graph& g, ValueId x) { g.avg_pool2d("pool", x, w, include, true); }), 1e-7);
+    }
+    check("max, ceil", one({2, 6, 8}, [&](Graph& g, ValueId x) { g.max_pool2d("pool", x, w, true); }), 1e-7);
   }
 }
 
@@ -128,6 +133,30 @@ TEST_CASE("add, mul and concat, with inputs repeated along each axis") {
   }
   check("concat of rows", one({6}, [&](Graph& g, ValueId x) { g.concat("c", {x, g.linear("l", x, 2)}); }),
         1e-7);
+}
+
+TEST_CASE("adaptive pooling, local response normalisation") {
+  for (const int64_t out : {1, 2, 3, 5, 9}) {
+    check("adaptive", one({2, 5, 7}, [&](Graph& g, ValueId x) { g.adaptive_avg_pool2d("pool", x, out, 4); }),
+          1e-7);
+  }
+  for (const int64_t size : {1, 2, 3, 5, 12}) {
+    check(
+        "norm",
+        one({6, 2, 3}, [&](Graph& g, ValueId x) { g.local_response_norm("norm", x, size, 0.5, 0.75, 1.5); }),
+        1e-7);
+  }
+}
+
+TEST_CASE("elementwise functions") {
+  const PointwiseFunction functions[] = {
+      {Pointwise::leaky_relu, 0.1}, {Pointwise::elu, 1.5}, {Pointwise::hard_sigmoid, 0.3, 0.4},
+      {Pointwise::hard_swish},      {Pointwise::silu},     {Pointwise::clip, -0.5, 0.8},
+      {Pointwise::softplus}};
+  for (const PointwiseFunction& f : functions) {
+    CAPTURE(static_cast<int>(f.kind));
+    check("function", one({2, 3, 4}, [&](Graph& g, ValueId x) { g.pointwise("f", x, f); }), 1e-6);
+  }
 }
 
 TEST_CASE("cross-entropy from logits") {

@@ -1,4 +1,4 @@
-// Vector exp, tanh and sigmoid, compiled once for each target by the files that include this behind
+// Vector exp, log, tanh and sigmoid, compiled once for each target by the files that include this behind
 // <hwy/foreach_target.h>. Accuracy in ulp: unfold/kernels/activation.h.
 #if defined(UNFOLD_KERNELS_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UNFOLD_KERNELS_MATH_INL_H_
@@ -37,6 +37,28 @@ HWY_INLINE V Exp(D d, V x) {
   const V a = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(half, bias)));
   const V b = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::Sub(whole, half), bias)));
   return hn::IfThenElse(hn::IsNaN(x), x, hn::Mul(hn::Mul(p, a), b));
+}
+
+/// log(x) of normal x > 0: x = 2^n m with sqrt(1/2) <= m < sqrt(2), log m = 2 artanh(s) with s = (m-1)/(m+1), whose
+/// series ends at s^11 (|s| < 0.172: remainder 3e-10 of log m). Zero, denormals, negative numbers and NaN give anything.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Log(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const auto one = hn::Set(di, 0x3f800000), half = hn::Set(di, 0x3f3504f3);  // sqrt(1/2)
+  const auto bits = hn::Sub(hn::BitCast(di, x), half);
+  const auto exponent = hn::ShiftRight<23>(bits);
+  const V m = hn::BitCast(d, hn::Add(hn::And(bits, hn::Set(di, 0x007fffff)), half));
+  const V n = hn::ConvertTo(d, exponent), unit = hn::BitCast(d, one);
+  const V s = hn::Div(hn::Sub(m, unit), hn::Add(m, unit)), u = hn::Mul(s, s);
+  V p = hn::Set(d, 1.0f / 11);
+  p = hn::MulAdd(p, u, hn::Set(d, 1.0f / 9));
+  p = hn::MulAdd(p, u, hn::Set(d, 1.0f / 7));
+  p = hn::MulAdd(p, u, hn::Set(d, 1.0f / 5));
+  p = hn::MulAdd(p, u, hn::Set(d, 1.0f / 3));
+  const V twice = hn::Add(s, s);
+  V low = hn::MulAdd(hn::Mul(p, u), twice, hn::Mul(n, hn::Set(d, -2.12194440e-4f)));
+  low = hn::Add(low, twice);
+  return hn::MulAdd(n, hn::Set(d, 0.693359375f), low);
 }
 
 /// x P(x^2) / Q(x^2) for |x| <= 8, beyond it 1 (tanh 8 is 2.3e-7 below). P and Q, of

@@ -4,10 +4,10 @@ namespace unfold {
 
 // clang-format off: the shapes at the end of each line are the table to read
 
-Graph lenet5() {
+Graph lenet5(const Shape& image, int64_t classes) {
   const Window2d k5 = Window2d::square(5), half = Window2d::square(2, 2);
   Graph g;
-  ValueId x = g.input({1, 32, 32});       // image          1 x 32 x 32
+  ValueId x = g.input(image);             // image          1 x 32 x 32
   x = g.conv2d("conv1", x, 6, k5);        //                6 x 28 x 28
   x = g.relu("relu1", x);
   x = g.max_pool2d("pool1", x, half);     //                6 x 14 x 14
@@ -19,15 +19,15 @@ Graph lenet5() {
   x = g.relu("relu3", x);
   x = g.linear("fc2", x, 84);             //               84
   x = g.relu("relu4", x);
-  g.linear("fc3", x, 10);                 // logits        10
+  g.linear("fc3", x, classes);            // logits        10
   return g;
 }
 
-Graph lenet5_article() {
+Graph lenet5_article(const Shape& image, int64_t classes) {
   constexpr double kScale = 1.7159;  // LeCun 1998 has an inner slope of 2/3 with it; the article has not
   const Window2d k5 = Window2d::square(5), half = Window2d::square(2, 2);
   Graph g;
-  ValueId x = g.input({1, 32, 32});       // image          1 x 32 x 32
+  ValueId x = g.input(image);             // image          1 x 32 x 32
   x = g.conv2d("conv1", x, 6, k5);        //                6 x 28 x 28
   x = g.tanh("tanh1", x, kScale);
   x = g.avg_pool2d("pool1", x, half);     //                6 x 14 x 14
@@ -39,7 +39,7 @@ Graph lenet5_article() {
   x = g.tanh("tanh3", x, kScale);
   x = g.linear("fc2", x, 84);             //               84
   x = g.tanh("tanh4", x, kScale);
-  g.linear("fc3", x, 10);                 // logits        10
+  g.linear("fc3", x, classes);            // logits        10
   return g;
 }
 

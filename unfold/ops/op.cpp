@@ -7,11 +7,14 @@
 
 #include "unfold/error.h"
 #include "unfold/ops/activation.h"
+#include "unfold/ops/adaptive_pool2d.h"
 #include "unfold/ops/batch_norm.h"
 #include "unfold/ops/conv2d.h"
 #include "unfold/ops/dropout.h"
 #include "unfold/ops/join.h"
 #include "unfold/ops/linear.h"
+#include "unfold/ops/local_response_norm.h"
+#include "unfold/ops/pointwise.h"
 #include "unfold/ops/pool2d.h"
 #include "unfold/ops/shape_ops.h"
 #include "unfold/ops/window_attributes.h"
@@ -24,59 +27,6 @@ double number_of(const Attributes& attributes, const std::string& name, double o
   const auto at = attributes.find(name);
   return at == attributes.end() || at->second.size() != 1 ? otherwise : at->second[0];
 }
-
-using Make = std::shared_ptr<const Op> (*)(const Attributes&);
-
-/// The one list of operators: a type's name and how it is made from its attributes.
-struct Entry {
-  std::string_view type;
-  Make make;
-};
-
-constexpr Entry kOps[] = {
-    {"Conv2d",
-     [](const Attributes& a) -> std::shared_ptr<const Op> {
-       return std::make_shared<Conv2d>(integer_of(a, "out_channels", 0), window_of(a),
-                                       integer_of(a, "bias", 1) != 0);
-     }},
-    {"AvgPool2d",
-     [](const Attributes& a) -> std::shared_ptr<const Op> {
-       return std::make_shared<AvgPool2d>(window_of(a), integer_of(a, "count_include_pad", 1) != 0);
-     }},
-    {"MaxPool2d",
-     [](const Attributes& a) -> std::shared_ptr<const Op> {
-       return std::make_shared<MaxPool2d>(window_of(a));
-     }},
-    {"Linear",
-     [](const Attributes& a) -> std::shared_ptr<const Op> {
-       return std::make_shared<Linear>(integer_of(a, "out_features", 0), integer_of(a, "bias", 1) != 0);
-     }},
-    {"Tanh",
-     [](const Attributes& a) -> std::shared_ptr<const Op> {
-       return std::make_shared<Tanh>(number_of(a, "scale", 1));
-     }},
-    {"Relu", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Relu>(); }},
-    {"Sigmoid", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Sigmoid>(); }},
-    {"Flatten", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Flatten>(); }},
-    {"Add", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Add>(); }},
-    {"Mul", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Mul>(); }},
-    {"Concat",
-     [](const Attributes& a) -> std::shared_ptr<const Op> {
-       const auto at = [&](const char* name) {
-         return static_cast<int>(std::clamp<int64_t>(integer_of(a, name, 0), -1, 99));
-       };
-       return std::make_shared<Concat>(at("inputs"), at("axis"));
-     }},
-    {"BatchNorm",
-     [](const Attributes& a) -> std::shared_ptr<const Op> {
-       return std::make_shared<BatchNorm>(number_of(a, "eps", 1e-5), number_of(a, "momentum", 0.1));
-     }},
-    {"Dropout",
-     [](const Attributes& a) -> std::shared_ptr<const Op> {
-       return std::make_shared<Dropout>(number_of(a, "p", 0.5));
-     }},
-    {"Softmax", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Softmax>(); }},
-};
 
 /// The whole numbers under a name, `count` of them.
 std::vector<int64_t> integers_of(const Attributes& attributes, const std::string& name, size_t count) {
@@ -97,6 +47,82 @@ std::vector<int64_t> integers_of(const Attributes& attributes, const std::string
   }
   return values;
 }
+
+using Make = std::shared_ptr<const Op> (*)(const Attributes&);
+
+template <Pointwise kKind>
+std::shared_ptr<const Op> pointwise(const Attributes& attributes) {
+  return make_pointwise(kKind, attributes);
+}
+
+/// The one list of operators: a type's name and how it is made from its attributes.
+struct Entry {
+  std::string_view type;
+  Make make;
+};
+
+constexpr Entry kOps[] = {
+    {"Conv2d",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<Conv2d>(integer_of(a, "out_channels", 0), window_of(a),
+                                       integer_of(a, "bias", 1) != 0);
+     }},
+    {"AvgPool2d",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<AvgPool2d>(window_of(a), integer_of(a, "count_include_pad", 1) != 0,
+                                          integer_of(a, "ceil_mode", 0) != 0);
+     }},
+    {"MaxPool2d",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<MaxPool2d>(window_of(a), integer_of(a, "ceil_mode", 0) != 0);
+     }},
+    {"Linear",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<Linear>(integer_of(a, "out_features", 0), integer_of(a, "bias", 1) != 0);
+     }},
+    {"Tanh",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<Tanh>(number_of(a, "scale", 1));
+     }},
+    {"Relu", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Relu>(); }},
+    {"Sigmoid", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Sigmoid>(); }},
+    {"LeakyRelu", pointwise<Pointwise::leaky_relu>},
+    {"Elu", pointwise<Pointwise::elu>},
+    {"HardSigmoid", pointwise<Pointwise::hard_sigmoid>},
+    {"HardSwish", pointwise<Pointwise::hard_swish>},
+    {"Silu", pointwise<Pointwise::silu>},
+    {"Clip", pointwise<Pointwise::clip>},
+    {"Softplus", pointwise<Pointwise::softplus>},
+    {"Flatten", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Flatten>(); }},
+    {"Add", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Add>(); }},
+    {"Mul", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Mul>(); }},
+    {"Concat",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       const auto at = [&](const char* name) {
+         return static_cast<int>(std::clamp<int64_t>(integer_of(a, name, 0), -1, 99));
+       };
+       return std::make_shared<Concat>(at("inputs"), at("axis"));
+     }},
+    {"AdaptiveAvgPool2d",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       const auto size = integers_of(a, "output_size", 2);
+       return std::make_shared<AdaptiveAvgPool2d>(size[0], size[1]);
+     }},
+    {"LocalResponseNorm",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<LocalResponseNorm>(integer_of(a, "size", 0), number_of(a, "alpha", 1e-4),
+                                                  number_of(a, "beta", 0.75), number_of(a, "k", 1));
+     }},
+    {"BatchNorm",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<BatchNorm>(number_of(a, "eps", 1e-5), number_of(a, "momentum", 0.1));
+     }},
+    {"Dropout",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<Dropout>(number_of(a, "p", 0.5));
+     }},
+    {"Softmax", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Softmax>(); }},
+};
 
 }  // namespace
 

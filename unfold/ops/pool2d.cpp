@@ -11,7 +11,13 @@
 namespace unfold {
 namespace {
 
-Conv2dShape pooling(std::span<const Shape> in, const Window2d& window, std::string_view where) {
+Conv2dShape pooling(std::span<const Shape> in, Window2d window, bool ceil_mode, std::string_view where) {
+  if (ceil_mode && in[0].rank() == 3) {
+    const Window2d& w = window;
+    window.pad_bottom +=
+        ceil_padding(in[0][1], w.kernel_h, w.stride_h, w.pad_top, w.pad_bottom, w.dilation_h);
+    window.pad_right += ceil_padding(in[0][2], w.kernel_w, w.stride_w, w.pad_left, w.pad_right, w.dilation_w);
+  }
   const int64_t channels = in[0].rank() == 3 ? in[0][0] : 1;  // a wrong rank is named by infer()
   return Conv2dShape::infer(in[0].batched(1), channels, window, where);
 }
@@ -19,14 +25,24 @@ Conv2dShape pooling(std::span<const Shape> in, const Window2d& window, std::stri
 bool include_pad(const Op& op) {
   return static_cast<const AvgPool2d&>(op).count_include_pad();
 }
+template <class T>
+reference::Beyond beyond(const Op& op, const Call<T>& c) {
+  const Window2d& counted = static_cast<const AvgPool2d&>(op).window();
+  return {c.window.window.pad_bottom - counted.pad_bottom, c.window.window.pad_right - counted.pad_right};
+}
+/// Whether all windows divide alike, or by what lies inside the image.
+bool avg_suits(const Op& op, const Call<float>& c) {
+  const reference::Beyond b = beyond(op, c);
+  return !include_pad(op) || (b.bottom == 0 && b.right == 0);
+}
 
 template <class T>
 void avg_naive_forward(const Op& op, const Call<T>& c) {
-  reference::avg_pool2d_forward(c.window, c.x[0], c.y, include_pad(op));
+  reference::avg_pool2d_forward(c.window, c.x[0], c.y, include_pad(op), beyond(op, c));
 }
 template <class T>
 void avg_naive_backward(const Op& op, const Call<T>& c) {
-  reference::avg_pool2d_backward(c.window, c.dy, c.dx, include_pad(op));
+  reference::avg_pool2d_backward(c.window, c.dy, c.dx, include_pad(op), beyond(op, c));
 }
 
 void avg_im2col_forward(const Op& op, const Call<float>& c) {
@@ -106,13 +122,15 @@ constexpr Implementation<float> kAvgFloat[] = {
      .numerics = "taps(kh,kw)",
      .forward = avg_nhwc_forward,
      .backward_data = avg_nhwc_backward,
-     .layout = Layout::nhwc},
+     .layout = Layout::nhwc,
+     .suits = avg_suits},
     {.name = "avg_pool2d/lanes",
      .engine = Engine::fast,
      .numerics = "taps(kh,kw)",
      .forward = avg_lanes_forward,
      .backward_data = avg_lanes_backward,
-     .layout = Layout::chwn16},
+     .layout = Layout::chwn16,
+     .suits = avg_suits},
     {.name = "avg_pool2d/rows",
      .engine = Engine::fast,
      .numerics = "taps(kh,kw)",
@@ -120,8 +138,13 @@ constexpr Implementation<float> kAvgFloat[] = {
      .backward_data = avg_im2col_backward,
      .scratch = avg_im2col_scratch,
      .suits = no_padding},
-    {"avg_pool2d/im2col", Engine::im2col, "taps(kh,kw)", avg_im2col_forward, avg_im2col_backward, nullptr,
-     avg_im2col_scratch},
+    {.name = "avg_pool2d/im2col",
+     .engine = Engine::im2col,
+     .numerics = "taps(kh,kw)",
+     .forward = avg_im2col_forward,
+     .backward_data = avg_im2col_backward,
+     .scratch = avg_im2col_scratch,
+     .suits = avg_suits},
     {"avg_pool2d/reference", Engine::naive, "taps(kh,kw)", avg_naive_forward<float>,
      avg_naive_backward<float>},
 };
@@ -162,21 +185,22 @@ void no_groups(const Window2d& window, std::string_view where) {
 
 }  // namespace
 
-AvgPool2d::AvgPool2d(const Window2d& window, bool count_include_pad)
-    : window_(window), count_include_pad_(count_include_pad) {
+AvgPool2d::AvgPool2d(const Window2d& window, bool count_include_pad, bool ceil_mode)
+    : window_(window), count_include_pad_(count_include_pad), ceil_mode_(ceil_mode) {
   no_groups(window, "AvgPool2d");
 }
 
 Attributes AvgPool2d::attributes() const {
   Attributes a = window_attributes(window_);
   a["count_include_pad"] = {count_include_pad_ ? 1.0 : 0.0};
+  if (ceil_mode_) a["ceil_mode"] = {1.0};
   return a;
 }
 Shape AvgPool2d::output_shape(std::span<const Shape> in, std::string_view where) const {
-  return pooling(in, window_, where).y_shape().sample();
+  return pooling(in, window_, ceil_mode_, where).y_shape().sample();
 }
 Conv2dShape AvgPool2d::window_shape(std::span<const Shape> in) const {
-  return pooling(in, window_, "AvgPool2d");
+  return pooling(in, window_, ceil_mode_, "AvgPool2d");
 }
 std::span<const Implementation<float>> AvgPool2d::implementations(float) const {
   return kAvgFloat;
@@ -185,18 +209,20 @@ std::span<const Implementation<double>> AvgPool2d::implementations(double) const
   return kAvgDouble;
 }
 
-MaxPool2d::MaxPool2d(const Window2d& window) : window_(window) {
+MaxPool2d::MaxPool2d(const Window2d& window, bool ceil_mode) : window_(window), ceil_mode_(ceil_mode) {
   no_groups(window, "MaxPool2d");
 }
 
 Attributes MaxPool2d::attributes() const {
-  return window_attributes(window_);
+  Attributes a = window_attributes(window_);
+  if (ceil_mode_) a["ceil_mode"] = {1.0};
+  return a;
 }
 Shape MaxPool2d::output_shape(std::span<const Shape> in, std::string_view where) const {
-  return pooling(in, window_, where).y_shape().sample();
+  return pooling(in, window_, ceil_mode_, where).y_shape().sample();
 }
 Conv2dShape MaxPool2d::window_shape(std::span<const Shape> in) const {
-  return pooling(in, window_, "MaxPool2d");
+  return pooling(in, window_, ceil_mode_, "MaxPool2d");
 }
 std::span<const Implementation<float>> MaxPool2d::implementations(float) const {
   return kMaxFloat;

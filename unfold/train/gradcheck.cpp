@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "unfold/plan.h"
 #include "unfold/random.h"
@@ -95,9 +96,10 @@ class Probe {
   }
 
   std::vector<GradcheckRow> all() {
-    const bool bends = std::any_of(graph_.nodes().begin(), graph_.nodes().end(), [](const Node& node) {
-      return node.op->type() == "Relu" || node.op->type() == "MaxPool2d";
-    });
+    static const std::set<std::string_view> kBending{"Relu",        "MaxPool2d", "LeakyRelu", "Elu",
+                                                     "HardSigmoid", "HardSwish", "Clip"};
+    const bool bends = std::any_of(graph_.nodes().begin(), graph_.nodes().end(),
+                                   [](const Node& node) { return kBending.contains(node.op->type()); });
     value();
     std::vector<double> dx;
     for (int64_t i = 0; i < o_.batch; ++i) {

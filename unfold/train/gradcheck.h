@@ -22,7 +22,7 @@ struct GradcheckOptions {
 struct GradcheckRow {
   std::string tensor;  ///< "conv1.weight", or "input"
   int64_t checked = 0;
-  int64_t kinks = 0;  ///< probes skipped since Relu or MaxPool2d bends within the step
+  int64_t kinks = 0;  ///< probes skipped since Relu, MaxPool2d or the like bends within the step
   double worst = 0;   ///< largest |num - ana| / max(|num|, |ana|, 1e-3 max|ana|); NaN if anything is NaN
   int64_t worst_at = -1;
   double numeric = 0, analytic = 0;  ///< there

@@ -31,8 +31,15 @@ void each_pixel(const Conv2dShape& s, int64_t oh, int64_t ow, Visit visit) {
   }
 }
 
-int64_t divisor(const Conv2dShape& s, int64_t oh, int64_t ow, bool count_include_pad) {
-  if (count_include_pad) return s.window.taps();
+int64_t divisor(const Conv2dShape& s, int64_t oh, int64_t ow, bool count_include_pad, const Beyond& beyond) {
+  if (count_include_pad) {
+    const Window2d& k = s.window;
+    const auto count = [](int64_t from, int64_t end, int64_t taps, int64_t dilation) {
+      return std::min(taps, (end - from + dilation - 1) / dilation);
+    };
+    return count(oh * k.stride_h, s.ih + k.pad_top + k.pad_bottom - beyond.bottom, k.kernel_h, k.dilation_h) *
+           count(ow * k.stride_w, s.iw + k.pad_left + k.pad_right - beyond.right, k.kernel_w, k.dilation_w);
+  }
   int64_t inside = 0;
   each_pixel(s, oh, ow, [&](int64_t) { ++inside; });
   return std::max<int64_t>(inside, 1);
@@ -41,19 +48,21 @@ int64_t divisor(const Conv2dShape& s, int64_t oh, int64_t ow, bool count_include
 }  // namespace
 
 template <class T>
-void avg_pool2d_forward(const Conv2dShape& s, const T* x, T* y, bool count_include_pad) {
+void avg_pool2d_forward(const Conv2dShape& s, const T* x, T* y, bool count_include_pad,
+                        const Beyond& beyond) {
   each_output(s, [&](int64_t plane, int64_t oh, int64_t ow, int64_t at) {
     T sum = 0;
     each_pixel(s, oh, ow, [&](int64_t i) { sum += x[plane * s.ih * s.iw + i]; });
-    y[at] = sum / static_cast<T>(divisor(s, oh, ow, count_include_pad));
+    y[at] = sum / static_cast<T>(divisor(s, oh, ow, count_include_pad, beyond));
   });
 }
 
 template <class T>
-void avg_pool2d_backward(const Conv2dShape& s, const T* dy, T* dx, bool count_include_pad) {
+void avg_pool2d_backward(const Conv2dShape& s, const T* dy, T* dx, bool count_include_pad,
+                         const Beyond& beyond) {
   std::fill(dx, dx + s.n * s.x_image(), T{0});
   each_output(s, [&](int64_t plane, int64_t oh, int64_t ow, int64_t at) {
-    const T share = dy[at] / static_cast<T>(divisor(s, oh, ow, count_include_pad));
+    const T share = dy[at] / static_cast<T>(divisor(s, oh, ow, count_include_pad, beyond));
     each_pixel(s, oh, ow, [&](int64_t i) { dx[plane * s.ih * s.iw + i] += share; });
   });
 }
@@ -79,10 +88,10 @@ void max_pool2d_backward(const Conv2dShape& s, const T* dy, const int32_t* argma
   });
 }
 
-#define UNFOLD_INSTANTIATE(T)                                                   \
-  template void avg_pool2d_forward(const Conv2dShape&, const T*, T*, bool);     \
-  template void avg_pool2d_backward(const Conv2dShape&, const T*, T*, bool);    \
-  template void max_pool2d_forward(const Conv2dShape&, const T*, T*, int32_t*); \
+#define UNFOLD_INSTANTIATE(T)                                                               \
+  template void avg_pool2d_forward(const Conv2dShape&, const T*, T*, bool, const Beyond&);  \
+  template void avg_pool2d_backward(const Conv2dShape&, const T*, T*, bool, const Beyond&); \
+  template void max_pool2d_forward(const Conv2dShape&, const T*, T*, int32_t*);             \
   template void max_pool2d_backward(const Conv2dShape&, const T*, const int32_t*, T*);
 UNFOLD_INSTANTIATE(float)
 UNFOLD_INSTANTIATE(double)
