@@ -22,7 +22,7 @@ int run_eval(const EvalFlags& o, const Global& global) {
     throw Error(ErrorKind::usage, "the model does not say what it was trained on")
         .hint("name a data set with --data");
   }
-  const DatasetPair pair = load_data(data, global);
+  const DatasetPair pair = load_data(data, global, pictures_for(model));
   ThreadPool pool(o.machine.resolved_threads());
   const Evaluation e =
       evaluate(model, pair.test, 0, pair.test.size(), engine, pool, o.machine.resolved_numerics());

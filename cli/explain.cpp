@@ -52,7 +52,7 @@ bool fits_a_page(const Model& model, size_t images, const ExplainFlags& o) {
 /// machine.
 std::optional<DatasetPair> data_for(const Model& model, const ExplainFlags& o, const Global& global) {
   if (o.data == "none") return std::nullopt;
-  if (!o.data.empty()) return load_data(o.data, global);
+  if (!o.data.empty()) return load_data(o.data, global, pictures_for(model));
   const std::vector<std::string> names = dataset_names();
   if (std::find(names.begin(), names.end(), model.trained_on) == names.end()) return std::nullopt;
   const std::filesystem::path lies = dataset_directory(model.trained_on);

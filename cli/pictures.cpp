@@ -77,7 +77,8 @@ Picture see_picture(const Model& model, const std::string& path, bool invert) {
         .got(std::to_string(channels));
   }
   picture.pixels = fit_picture(picture.image, channels, how.image_h, how.image_w);
-  if (!invert && channels == 1 && how.mean < 0.5 && edge(picture.pixels, how.image_h, how.image_w) > 0.75) {
+  if (!invert && channels == 1 && how.mean[0] < 0.5 &&
+      edge(picture.pixels, how.image_h, how.image_w) > 0.75) {
     picture.advice = "light at its edges, where " + model.trained_on + " is dark: try --invert";
   }
   if (invert) {

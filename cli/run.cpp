@@ -11,7 +11,8 @@
 
 namespace unfold::cli {
 
-DatasetPair load_data(const std::string& name_or_directory, const Global& global) {
+DatasetPair load_data(const std::string& name_or_directory, const Global& global,
+                      const ImageFolderOptions& pictures) {
   const bool draws = !global.quiet && interactive(2);
   bool drawn = false;
   const auto erase = [&] {
@@ -34,9 +35,18 @@ DatasetPair load_data(const std::string& name_or_directory, const Global& global
       drawn = true;
     };
   }
-  DatasetPair data = load_dataset(name_or_directory, log);
+  const std::vector<std::string> names = dataset_names();
+  const bool named = std::find(names.begin(), names.end(), name_or_directory) != names.end();
+  ThreadPool pool(default_threads());
+  DatasetPair data = !named && is_image_folder(name_or_directory)
+                         ? load_image_folder(name_or_directory, pictures, pool, log)
+                         : load_dataset(name_or_directory, log);
   erase();
   return data;
+}
+
+ImageFolderOptions pictures_for(const Model& model, bool skip_bad) {
+  return {.h = model.preprocessing.image_h, .w = model.preprocessing.image_w, .skip_bad = skip_bad};
 }
 
 Model open_model(const std::string& path, const Global& global, std::filesystem::path* found) {

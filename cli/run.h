@@ -5,14 +5,20 @@
 #include <string>
 
 #include "cli/command.h"
+#include "unfold/data/image_folder.h"
 #include "unfold/data/source.h"
 #include "unfold/formats/model_file.h"
 #include "unfold/train/trainer.h"
 
 namespace unfold::cli {
 
-/// Loads a data set and says on stderr what it is doing, unless quiet. A download draws its bytes.
-DatasetPair load_data(const std::string& name_or_directory, const Global& global);
+/// Loads a data set, or a folder of pictures, and says on stderr what it is doing, unless quiet. A download
+/// draws its bytes. `pictures`: what is done to pictures of a folder.
+DatasetPair load_data(const std::string& name_or_directory, const Global& global,
+                      const ImageFolderOptions& pictures = {});
+
+/// Pictures of a folder as this model takes them.
+ImageFolderOptions pictures_for(const Model& model, bool skip_bad = false);
 
 /// The model in a file, or in a run's folder (its best), or, if `path` is empty, of the newest run. Notes go
 /// to stderr.

@@ -18,6 +18,7 @@
 #include "unfold/data/digit.h"
 #include "unfold/files.h"
 #include "unfold/kernels/gemm.h"
+#include "unfold/models/zoo.h"
 #include "unfold/train/report.h"
 #include "unfold/train/run_folder.h"
 #include "unfold/train/run_report.h"
@@ -143,11 +144,10 @@ class TrainingRun {
     state_.save_every = o_.save_every;
     folder_ = RunFolder::create(o_.out, o_.model, o_.force);  // said before anything is downloaded or trained
     try {
-      data_ = load_data(state_.data, global_);
-      model_ = make_model(o_.model, recipe.seed);
-      model_.classes = data_.train.classes;
-      model_.trained_on = data_.train.name;
-      model_.preprocessing.digit = model_.preprocessing.digit && are_digits(data_.train);
+      const std::optional<Shape> input = o_.input_shape();
+      const Shape image = input.value_or(zoo_entry(o_.model).image);
+      data_ = load_data(state_.data, global_, {.h = image[1], .w = image[2], .skip_bad = o_.skip_bad});
+      model_ = make_model_for(data_.train, o_.model, recipe.seed, input);
       start(recipe);
     } catch (const Error&) {
       folder_->abandon();
@@ -164,8 +164,8 @@ class TrainingRun {
     folder_ = RunFolder::open(o_.resume);
     Checkpoint checkpoint = load_checkpoint(folder_->checkpoint());
     state_ = checkpoint.state;
-    data_ = load_data(state_.data, global_);
     model_ = std::move(checkpoint.model);
+    data_ = load_data(state_.data, global_, pictures_for(model_, o_.skip_bad));
     if (data_.train.name != model_.trained_on) {
       throw Error(ErrorKind::data, "the data set is another one than the run began with")
           .where(state_.data)

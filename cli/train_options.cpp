@@ -1,6 +1,7 @@
 #include "cli/train_options.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "cli/suggest.h"
 
@@ -14,10 +15,13 @@ Recipe TrainFlags::recipe() const {
   if (lr) r.schedule.lr = *lr;
   if (val_split) r.val_split = *val_split;
   if (!optimizer.empty()) {
-    if (optimizer != "sgd" && optimizer != "adam")
-      throw unknown_name("optimizer", optimizer, {"sgd", "adam"});
-    r.optimizer.kind = optimizer_named(optimizer);
-    if (!lr && r.optimizer.kind == OptimizerOptions::Kind::sgd) r.schedule.lr = 0.05;
+    const std::vector<std::string> names{"sgd", "adam", "adamw"};
+    if (std::find(names.begin(), names.end(), optimizer) == names.end())
+      throw unknown_name("optimizer", optimizer, names);
+    const auto kind = optimizer_named(optimizer);
+    if (!lr && kind != r.optimizer.kind) r.schedule.lr = kind == OptimizerOptions::Kind::sgd ? 0.05 : 3e-3;
+    r.optimizer.kind = kind;
+    r.optimizer.nesterov = r.optimizer.nesterov && kind == OptimizerOptions::Kind::sgd;
   }
   if (!schedule.empty()) {
     const std::vector<std::string> names{"constant", "cosine", "one-cycle"};
@@ -26,6 +30,8 @@ Recipe TrainFlags::recipe() const {
     }
     r.schedule.kind = schedule_named(schedule);
   }
+  if (nesterov) r.optimizer.nesterov = true;
+  if (augment) r.augment = augmentation_from(*augment);
   if (momentum) r.optimizer.momentum = *momentum;
   if (weight_decay) r.optimizer.weight_decay = *weight_decay;
   r.seed = seed;
@@ -34,18 +40,35 @@ Recipe TrainFlags::recipe() const {
   return r;
 }
 
+std::optional<Shape> TrainFlags::input_shape() const {
+  if (input.empty()) return {};
+  int64_t c = 0, h = 0, w = 0;
+  int used = 0;
+  if (std::sscanf(input.c_str(), "%5ldx%5ldx%5ld%n", &c, &h, &w, &used) == 3 &&
+      used == static_cast<int>(input.size()) && c > 0 && h > 0 && w > 0) {
+    return Shape{c, h, w};
+  }
+  throw Error(ErrorKind::usage, "--input is no shape").wanted("CxHxW, such as 3x64x64").got(input);
+}
+
 void TrainFlags::add_to(CLI::App* c) {
-  c->add_option("--model", model, "lenet5 (default), or lenet5-article: the article's recipe");
+  c->add_option("--model", model, "lenet5 (default), lenet5-article, resnet20 ...: see 'unfold models'");
   c->add_option("--data", data,
-                "mnist (default), fashion-mnist, strokes, or a directory with the four IDX files");
+                "mnist (default), fashion-mnist, strokes, a folder of pictures (DIR/CLASS/... or "
+                "DIR/train/CLASS/..., DIR/test/CLASS/...), of IDX files, or of CIFAR's binary files");
+  c->add_option("--input", input, "CxHxW of the network's input; default: as the network was made for");
+  c->add_flag("--skip-bad", skip_bad, "Leave out pictures that cannot be read, and say which");
   c->add_option("--epochs", epochs, "Passes over the training data");
   c->add_option("--batch-size,--batch", batch_size, "Images per step");
   c->add_option("--lr,--learning-rate", lr, "Learning rate: the constant, the start or the peak");
-  c->add_option("--optimizer", optimizer, "adam (default) or sgd");
+  c->add_option("--optimizer", optimizer, "adam, adamw or sgd; default: the model's");
   c->add_option("--momentum", momentum, "SGD's momentum; default 0.9");
-  c->add_option("--weight-decay", weight_decay, "L2 penalty added to the gradient; default 0");
+  c->add_flag("--nesterov", nesterov, "SGD with Nesterov's momentum");
+  c->add_option("--weight-decay", weight_decay,
+                "Added to the gradient, times the weight; adamw: taken off the weights");
   c->add_option("--schedule", schedule, "constant, cosine or one-cycle");
   c->add_option("--shift", shift, "Move each training image by up to this many pixels");
+  c->add_option("--augment", augment, "none, or of flip and cutout:SIDE, with commas");
   c->add_option("--seed", seed, "Seed of weights, order and shifts; default 0");
   machine.add_to(c);
   machine.add_numerics_to(c);
@@ -71,7 +94,7 @@ void TrainFlags::add_to(CLI::App* c) {
   for (CLI::Option* option : c->get_options()) {  // what would be ignored is refused
     const std::string name = option->get_name();
     if (option != go_on && name != "--help" && name != "--epochs" && name != "--threads" &&
-        name != "--target-acc" && name != "--max-time")
+        name != "--target-acc" && name != "--max-time" && name != "--skip-bad")
       go_on->excludes(option);
   }
   c->add_option("--progress", progress, "auto, bar, plain or none");

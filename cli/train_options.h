@@ -9,17 +9,21 @@
 namespace unfold::cli {
 
 struct TrainFlags {
-  std::string model = "lenet5", data, out, resume, progress = "auto", optimizer, schedule;
+  std::string model = "lenet5", data, out, resume, progress = "auto", optimizer, schedule, input;
+  std::optional<std::string> augment;
   std::optional<int64_t> epochs, batch_size, shift;
   std::optional<double> lr, momentum, weight_decay, val_split, target_acc, max_time;
   uint64_t seed = 0;
   int64_t patience = 0, save_every = 0;
-  bool force = false, json = false, tensorboard = false, no_replay = false;
+  bool nesterov = false, skip_bad = false, force = false, json = false, tensorboard = false,
+       no_replay = false;
   MachineOptions machine;
 
   void add_to(CLI::App* command);
   /// The model's own recipe with what was asked for in its place. Throws usage for an unknown name.
   Recipe recipe() const;
+  /// The shape --input asks for, or nothing. Throws usage for another text than CxHxW.
+  std::optional<Shape> input_shape() const;
 };
 
 }  // namespace unfold::cli

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "unfold/data/digit.h"
 #include "unfold/error.h"
 #include "unfold/models/zoo.h"
 
@@ -25,8 +26,8 @@ void Model::check() const {
     if (!good) throw Error(ErrorKind::model, message).where(name).wanted(wanted).got(got);
   };
   require(!graph.nodes().empty(), "the network has no layers", "at least one", "0");
-  preprocessing.check(name);
   const Shape in = graph.shape(graph.input()), out = graph.shape(graph.output());
+  preprocessing.check(name, in.rank() == 3 ? in[0] : 1);
   require(in.rank() == 3 && in == preprocessing.output(in[0]),
           "the preprocessing does not make the network's input", in.text(),
           preprocessing.output(in.rank() == 3 ? in[0] : 1).text());
@@ -90,6 +91,24 @@ Model make_model(std::string_view name, uint64_t seed, const ModelOptions& optio
   }
   const int64_t classes = model.graph.shape(model.graph.output()).elements();
   for (int64_t i = 0; i < classes; ++i) model.classes.push_back(std::to_string(i));
+  return model;
+}
+
+Model make_model_for(const Dataset& data, std::string_view name, uint64_t seed, std::optional<Shape> image) {
+  const Shape usual = zoo_entry(name).image;
+  const Shape input = image.value_or(Shape{data.image[0], usual[1], usual[2]});
+  Model model =
+      make_model(name, seed, {.image = input, .classes = static_cast<int64_t>(data.classes.size())});
+  Preprocessing& how = model.preprocessing;
+  const bool same = data.image[1] == input[1] && data.image[2] == input[2];
+  if (!name.starts_with("lenet5")) how.fit = same ? Preprocessing::Fit::pad : Preprocessing::Fit::bilinear;
+  how.image_h = data.image[1];
+  how.image_w = data.image[2];
+  how.out_h = input[1];
+  how.out_w = input[2];
+  how.digit = how.digit && are_digits(data);
+  model.classes = data.classes;
+  model.trained_on = data.name;
   return model;
 }
 

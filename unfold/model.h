@@ -40,6 +40,10 @@ struct ModelOptions {
 Graph make_graph(std::string_view name, const ModelOptions& options = {});
 /// The named model with fresh weights, drawn as the zoo says. Throws usage as make_graph does.
 Model make_model(std::string_view name, uint64_t seed, const ModelOptions& options = {});
+/// The named model for a data set: as many channels and classes as it has, and its images fitted to the
+/// network's input. Throws usage as make_graph does.
+Model make_model_for(const Dataset& data, std::string_view name, uint64_t seed,
+                     std::optional<Shape> image = {});
 
 /// Runs a model forward, over and over: the plan, its memory and its threads; batch normalisations are
 /// folded. Not to be shared between threads: each makes its own, over one const model.

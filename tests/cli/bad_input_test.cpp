@@ -76,14 +76,23 @@ TEST_CASE("IDX files that are missing, cut off or lie are data errors that name 
   CHECK(!fs::exists(out));
 }
 
-TEST_CASE("images of another size than the network's are refused before training") {
+TEST_CASE("images of another size are fitted to the network's input; an input too small for it is refused") {
   const TemporaryFolder folder;
   const DatasetPair pair{testing::small_set(40, 20, 20, 1), testing::small_set(20, 20, 20, 2)};
   write_directory(pair, folder / "small");
-  check_refused(unfold_program({"train", "--data", (folder / "small").string(), "--out",
-                                (folder / "run").string(), "-q"}),
-                3, {"wanted (1, 28, 28)", "got (1, 20, 20)"});
-  CHECK(!fs::exists(folder / "run"));
+  const std::string data = (folder / "small").string(), out = (folder / "run").string();
+  CHECK(unfold_program({"train", "--data", data, "--epochs", "1", "--out", out, "-q"}).code == 0);
+  CHECK(load_model(folder / "run/best.safetensors").model.preprocessing.image_h == 20);
+  const auto refused = [&](const char* input, std::vector<std::string> words, int code = 2) {
+    fs::remove_all(out);
+    check_refused(unfold_program({"train", "--data", data, "--input", input, "--out", out, "-q"}), code,
+                  words);
+    CHECK(!fs::exists(out));
+  };
+  refused("1x8x8", {"conv2", "the kernel is larger than the padded input"});
+  for (const char* text : {"1x32", "1x32x32x", "1x0x32", "1x-3x3", "x", "99999999999x1x1"})
+    refused(text, {"--input is no shape", text});
+  refused("3x32x32", {"wanted (3, 20, 20)", "got (1, 20, 20)"}, 3);
 }
 
 TEST_CASE("a data set of an unknown name is a usage error with the nearest name") {

@@ -174,14 +174,14 @@ TEST_CASE("mean and standard deviation are those of the fitted pixels, padding t
 
 TEST_CASE("values from a file that make no sense are refused as a bad model") {
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
-  CHECK_NOTHROW(Preprocessing{}.check("m"));
+  CHECK_NOTHROW(Preprocessing{}.check("m", 1));
   for (const Preprocessing& how :
        {Preprocessing{.image_h = 0}, Preprocessing{.image_w = -1}, Preprocessing{.out_h = 4097},
         Preprocessing{.out_w = 0}, Preprocessing{.mean = nan}, Preprocessing{.mean = inf},
         Preprocessing{.std = 0}, Preprocessing{.std = -1}, Preprocessing{.std = nan},
         Preprocessing{.std = inf}}) {
     try {
-      how.check("model.safetensors");
+      how.check("model.safetensors", 1);
       FAIL("not refused");
     } catch (const Error& e) {
       CHECK(e.kind() == ErrorKind::model);

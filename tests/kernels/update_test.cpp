@@ -37,6 +37,16 @@ TEST_CASE("SGD and Adam: every target gives the plain loop's bits, and writes no
       v2[i] = adam.beta2 * v2[i] + adam.keep2 * gradient * gradient;
       p2[i] -= adam.rate * m2[i] / (std::sqrt(v2[i]) * adam.root + adam.epsilon);
     }
+    // With Nesterov's momentum, and AdamW: from the same moments.
+    SgdStep nesterov = sgd;
+    nesterov.nesterov = true;
+    AdamStep adamw = adam;
+    adamw.shrink = 0.99f;
+    auto p3 = p0, p4 = p0;
+    for (size_t i = 0; i < n; ++i) {
+      p3[i] -= sgd.rate * (g[i] + sgd.decay * p0[i] + sgd.momentum * m1[i]);
+      p4[i] = 0.99f * p0[i] - adam.rate * m2[i] / (std::sqrt(v2[i]) * adam.root + adam.epsilon);
+    }
     test::on_every_target([&](const std::string& target) {
       CAPTURE(target);
       CAPTURE(n);
@@ -49,6 +59,14 @@ TEST_CASE("SGD and Adam: every target gives the plain loop's bits, and writes no
       CHECK(p == p2);
       CHECK(m == m2);
       CHECK(v == v2);
+      p = p0, m = m0;
+      sgd_update(static_cast<int64_t>(n), nesterov, g.data(), p.data(), m.data());
+      CHECK(p == p3);
+      CHECK(m == m1);
+      p = p0, m = m0, v = v0;
+      adam_update(static_cast<int64_t>(n), adamw, g.data(), p.data(), m.data(), v.data());
+      CHECK(p == p4);
+      CHECK(m == m2);
     });
   }
 }

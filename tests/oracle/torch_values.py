@@ -7,6 +7,7 @@ tests/oracle/oracle.h). They are multiples of 2^-23 in [-1, 1), exact in float32
 tensor "<what>.cases", a row a case, beginning with the 16 sizes of GEOMETRY; case k's results are "<what>.<k>.<name>".
 """
 
+import functools
 import os
 
 import numpy as np
@@ -226,6 +227,9 @@ OPTIMIZERS = {  # the settings of torch.optim, in the order of the recorded "set
              for lr, betas, eps, d in ((1e-3, (0.9, 0.999), 1e-8, 0), (1e-2, (0.9, 0.999), 1e-8, 0.01),
                                        (0.1, (0.5, 0.9), 1e-3, 0), (1e-3, (0.0, 0.99), 1e-8, 0.1))],
 }
+OPTIMIZERS["nesterov"] = [dict(lr=lr, momentum=m, weight_decay=d) for lr, m, d in ((0.1, 0.9, 0), (0.02, 0.5, 0.05))]
+OPTIMIZERS["adamw"] = [dict(lr=lr, betas=betas, eps=eps, weight_decay=d)
+                       for lr, betas, eps, d in ((1e-3, (0.9, 0.999), 1e-8, 0.01), (0.1, (0.5, 0.9), 1e-3, 0.3))]
 PARAMETERS, STEPS = 37, 5
 
 
@@ -257,10 +261,12 @@ def schedule(make, lr, steps):
 
 def training():
     out = {}
-    for name, make in (("sgd", torch.optim.SGD), ("adam", torch.optim.Adam)):
+    nesterov = functools.partial(torch.optim.SGD, nesterov=True)
+    makers = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "nesterov": nesterov, "adamw": torch.optim.AdamW}
+    for key, (name, make) in zip((5000, 5500, 5600, 5700), makers.items()):
         flat = []
         for k, settings in enumerate(OPTIMIZERS[name]):
-            out[f"{name}.{k}.after"] = optimizer_steps(make, settings, 5000 + 10 * k + (500 if name == "adam" else 0))
+            out[f"{name}.{k}.after"] = optimizer_steps(make, settings, key + 10 * k)
             flat.append(np.hstack(list(settings.values())))
         out[f"{name}.settings"] = np.array(flat, dtype=np.float64)
 

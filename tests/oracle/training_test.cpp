@@ -54,15 +54,17 @@ void check_optimizer(const std::string& name, double tolerance) {
     CAPTURE(k);
     const double* row = settings.data<double>() + k * settings.shape()[1];
     OptimizerOptions options;
-    if (name == "sgd") {
+    if (name == "sgd" || name == "nesterov") {
       options.kind = OptimizerOptions::Kind::sgd;
+      options.nesterov = name == "nesterov";
       options.momentum = row[1];
       options.weight_decay = row[2];
     } else {
-      options.kind = OptimizerOptions::Kind::adam;
+      options.kind = optimizer_named(name);
       options.beta1 = row[1], options.beta2 = row[2], options.epsilon = row[3], options.weight_decay = row[4];
     }
-    const int64_t key = 5000 + 10 * k + (name == "adam" ? 500 : 0);
+    const int64_t first = name == "sgd" ? 5000 : name == "adam" ? 5500 : name == "nesterov" ? 5600 : 5700;
+    const int64_t key = first + 10 * k;
     Parameters<T> parameters(table()), gradient(parameters.shared_table());
     Optimizer<T> optimizer(parameters.shared_table(), options);
     fill(parameters, oracle::numbers(kParameters, key));
@@ -90,6 +92,13 @@ TEST_CASE("SGD with momentum and weight decay takes PyTorch's steps") {
 TEST_CASE("Adam with bias correction takes PyTorch's steps, where the gradient is 0 too") {
   check_optimizer<double>("adam", 1e-10);
   check_optimizer<float>("adam", 1e-4);
+}
+
+TEST_CASE("Nesterov's momentum and AdamW take PyTorch's steps") {
+  for (const char* name : {"nesterov", "adamw"}) {
+    check_optimizer<double>(name, 1e-10);
+    check_optimizer<float>(name, 1e-4);
+  }
 }
 
 TEST_CASE("the cosine and one-cycle schedules give PyTorch's rates") {

@@ -37,8 +37,8 @@ std::vector<double> trained(const Dataset& data, const Recipe& recipe) {
   while (!trainer.epoch_done()) trainer.step();
   trainer.finish_epoch();
   std::vector<double> all(model.parameters.all().begin(), model.parameters.all().end());
-  all.push_back(model.preprocessing.mean);
-  all.push_back(model.preprocessing.std);
+  all.push_back(model.preprocessing.mean[0]);
+  all.push_back(model.preprocessing.std[0]);
   return all;
 }
 

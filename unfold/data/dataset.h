@@ -17,6 +17,7 @@ struct Dataset {
   std::vector<uint8_t> pixels;       ///< (N, C, H, W), 0 = black
   std::vector<uint8_t> labels;       ///< (N), each below classes.size()
   std::vector<std::string> classes;  ///< name of each label
+  int64_t validation = 0;            ///< how many of the last images were published for validation
 
   int64_t size() const { return static_cast<int64_t>(labels.size()); }
   std::span<const uint8_t> at(int64_t i) const {

@@ -24,8 +24,9 @@ constexpr std::array<T, 256> kUnit = [] {
 
 /// One channel, padded: all of it is background, then the rows that lie in both are written over it.
 template <class T>
-void pad(const Preprocessing& how, const uint8_t* image, T* out, int64_t shift_y, int64_t shift_x) {
-  const T mean = static_cast<T>(how.mean), std = static_cast<T>(how.std);
+void pad(const Preprocessing& how, int64_t channel, const uint8_t* image, T* out, int64_t shift_y,
+         int64_t shift_x) {
+  const T mean = static_cast<T>(how.mean[channel]), std = static_cast<T>(how.std[channel]);
   const int64_t top = (how.out_h - how.image_h) / 2 + shift_y;
   const int64_t left = (how.out_w - how.image_w) / 2 + shift_x;
   // The part of the shifted image that is not pushed over its own edge, as rows and columns of `out`.
@@ -65,10 +66,11 @@ struct Tap {
 /// of columns at a time, so that the rows fit a small array. The source is the shifted image, 0 where it was
 /// moved away from.
 template <class T>
-void bilinear(const Preprocessing& how, const uint8_t* image, T* out, int64_t shift_y, int64_t shift_x) {
+void bilinear(const Preprocessing& how, int64_t channel, const uint8_t* image, T* out, int64_t shift_y,
+              int64_t shift_x) {
   constexpr int64_t kBlock = 64;
   using Line = std::array<T, kBlock + 2 + kResizeSlack>;
-  const T mean = static_cast<T>(how.mean), std = static_cast<T>(how.std);
+  const T mean = static_cast<T>(how.mean[channel]), std = static_cast<T>(how.std[channel]);
   const bool vectors = std::is_same_v<T, float> && how.out_w >= how.image_w;
   for (int64_t begin = 0; begin < how.out_w; begin += kBlock) {
     const int64_t width = std::min(kBlock, how.out_w - begin);
@@ -135,7 +137,12 @@ void bilinear(const Preprocessing& how, const uint8_t* image, T* out, int64_t sh
 
 }  // namespace
 
-void Preprocessing::check(std::string_view where) const {
+PerChannel::PerChannel(std::vector<double> values) : values_(std::move(values)) {
+  if (values_.empty())
+    throw Error(ErrorKind::usage, "a number for each channel is wanted, and there is none");
+}
+
+void Preprocessing::check(std::string_view where, int64_t channels) const {
   const auto fail = [&](std::string_view what, double got) {
     throw Error(ErrorKind::model, "the preprocessing makes no sense: " + std::string(what))
         .where(where)
@@ -146,8 +153,18 @@ void Preprocessing::check(std::string_view where) const {
     if (side < 1 || side > kMaxSide) fail("a side must be 1 to 4096", static_cast<double>(side));
   }
   if (fit != Fit::pad && fit != Fit::bilinear) fail("unknown fit", static_cast<double>(fit));
-  if (!std::isfinite(mean)) fail("the mean must be finite", mean);
-  if (!std::isfinite(std) || !(std > 0)) fail("the standard deviation must be above 0", std);
+  for (const PerChannel& numbers : {mean, std}) {
+    const auto size = static_cast<int64_t>(numbers.values().size());
+    if (size != 1 && size != channels) {
+      fail("mean and standard deviation are one number, or one a channel", static_cast<double>(size));
+    }
+  }
+  for (const double m : mean.values()) {
+    if (!std::isfinite(m)) fail("the mean must be finite", m);
+  }
+  for (const double s : std.values()) {
+    if (!std::isfinite(s) || !(s > 0)) fail("the standard deviation must be above 0", s);
+  }
 }
 
 template <class T>
@@ -160,17 +177,17 @@ void preprocess(const Preprocessing& how, std::span<const uint8_t> image, T* out
         .wanted(std::to_string(how.image_h) + "x" + std::to_string(how.image_w) + " bytes a channel")
         .got(std::to_string(size));
   }
-  for (int64_t at = 0; at < size; at += plane, out += how.out_h * how.out_w) {
+  for (int64_t at = 0, channel = 0; at < size; at += plane, out += how.out_h * how.out_w, ++channel) {
     const auto fit = how.fit == Preprocessing::Fit::pad ? pad<T> : bilinear<T>;
-    fit(how, image.data() + at, out, shift_y, shift_x);
+    fit(how, channel, image.data() + at, out, shift_y, shift_x);
   }
 }
 
 template void preprocess(const Preprocessing&, std::span<const uint8_t>, float*, int64_t, int64_t);
 template void preprocess(const Preprocessing&, std::span<const uint8_t>, double*, int64_t, int64_t);
 
-std::pair<double, double> mean_std(const Dataset& data, int64_t first, int64_t count,
-                                   const Preprocessing& fit, ThreadPool* pool) {
+std::pair<PerChannel, PerChannel> mean_std(const Dataset& data, int64_t first, int64_t count,
+                                           const Preprocessing& fit, ThreadPool* pool) {
   if (first < 0 || count < 1 || first > data.size() - count) {
     throw Error(ErrorKind::usage, "mean and standard deviation of images that are not there")
         .where(data.name)
@@ -182,30 +199,37 @@ std::pair<double, double> mean_std(const Dataset& data, int64_t first, int64_t c
   plain.std = 1;
   // Each image's sums by itself, in any order; then all of them, in theirs.
   constexpr int64_t kTask = 256;
-  const auto elements = static_cast<size_t>(data.image[0] * fit.out_h * fit.out_w);
-  std::vector<std::pair<double, double>> sums(static_cast<size_t>(count));
+  const auto channels = static_cast<size_t>(data.image[0]),
+             plane = static_cast<size_t>(fit.out_h * fit.out_w);
+  std::vector<std::pair<double, double>> sums(static_cast<size_t>(count) * channels);
   const auto task = [&](int64_t index, int) {
-    std::vector<double> pixels(elements);
+    std::vector<double> pixels(channels * plane);
     for (int64_t i = index * kTask, end = std::min(count, i + kTask); i < end; ++i) {
       preprocess(plain, data.at(first + i), pixels.data());
-      auto& [sum, squares] = sums[static_cast<size_t>(i)];
-      for (double v : pixels) {
-        sum += v;
-        squares += v * v;
+      for (size_t c = 0; c < channels; ++c) {
+        auto& [sum, squares] = sums[static_cast<size_t>(i) * channels + c];
+        for (const double v : std::span(pixels).subspan(c * plane, plane)) {
+          sum += v;
+          squares += v * v;
+        }
       }
     }
   };
   const int64_t tasks = (count + kTask - 1) / kTask;
   if (pool) pool->run(tasks, task);
   for (int64_t i = 0; !pool && i < tasks; ++i) task(i, 0);
-  double sum = 0, squares = 0;
-  for (const auto& [image_sum, image_squares] : sums) {
-    sum += image_sum;
-    squares += image_squares;
+  std::vector<double> means, deviations;
+  const double n = static_cast<double>(count) * static_cast<double>(plane);
+  for (size_t c = 0; c < channels; ++c) {
+    double sum = 0, squares = 0;
+    for (size_t i = c; i < sums.size(); i += channels) {
+      sum += sums[i].first;
+      squares += sums[i].second;
+    }
+    const double mean = means.emplace_back(sum / n);
+    deviations.push_back(std::sqrt(std::max(squares / n - mean * mean, 0.0)));
   }
-  const double n = static_cast<double>(count) * static_cast<double>(elements);
-  const double mean = sum / n;
-  return {mean, std::sqrt(std::max(squares / n - mean * mean, 0.0))};
+  return {PerChannel(std::move(means)), PerChannel(std::move(deviations))};
 }
 
 }  // namespace unfold

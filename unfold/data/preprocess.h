@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "unfold/data/dataset.h"
 #include "unfold/shape.h"
@@ -13,7 +14,25 @@
 
 namespace unfold {
 
-/// The steps: bytes / 255; fitted from image_h x image_w to out_h x out_w; (v - mean) / std.
+/// A number for each channel, or one for all of them.
+class PerChannel {
+ public:
+  PerChannel(double all)
+      : values_{all} {}  // NOLINT(google-explicit-constructor): one number is the usual case
+  /// Throws usage if there is none.
+  explicit PerChannel(std::vector<double> values);
+  double operator[](int64_t channel) const {
+    return values_[values_.size() == 1 ? 0 : static_cast<size_t>(channel)];
+  }
+  std::span<const double> values() const { return values_; }
+  bool operator==(const PerChannel&) const = default;
+
+ private:
+  std::vector<double> values_;
+};
+
+/// The steps: bytes / 255; fitted from image_h x image_w to out_h x out_w; (v - mean) / std, channel by
+/// channel.
 struct Preprocessing {
   enum class Fit {
     pad,       ///< centred on value 0, the odd row and column left over below and right; cropped where larger
@@ -22,12 +41,13 @@ struct Preprocessing {
   int64_t image_h = 28, image_w = 28;
   Fit fit = Fit::pad;
   int64_t out_h = 32, out_w = 32;
-  double mean = 0, std = 1;
+  PerChannel mean = 0, std = 1;
   bool digit = true;  ///< pictures of one's own get the MNIST treatment first (see digit.h)
 
   /// Throws model naming `where` for values that no network can have been trained with: sizes outside 1 to
-  /// 4096, a mean that is not finite, a standard deviation that is not finite and above 0.
-  void check(std::string_view where) const;
+  /// 4096, a mean that is not finite, a standard deviation that is not finite and above 0; more or fewer of
+  /// them than `channels`, unless there is one.
+  void check(std::string_view where, int64_t channels) const;
 
   /// (C, out_h, out_w): the network's input for images of `channels` channels.
   Shape output(int64_t channels) const { return {channels, out_h, out_w}; }
@@ -45,10 +65,11 @@ void preprocess(const Preprocessing& how, std::span<const uint8_t> image, T* out
 extern template void preprocess(const Preprocessing&, std::span<const uint8_t>, float*, int64_t, int64_t);
 extern template void preprocess(const Preprocessing&, std::span<const uint8_t>, double*, int64_t, int64_t);
 
-/// Mean and standard deviation (of the population) over all fitted pixels, padding too, of the images `first`
-/// to `first + count`, before normalising: what `fit` is given as mean and std. Summed in double, in order,
-/// so that the same images give the same bits, with a pool too. Throws usage if there are no such images.
-std::pair<double, double> mean_std(const Dataset& data, int64_t first, int64_t count,
-                                   const Preprocessing& fit, ThreadPool* pool = nullptr);
+/// Mean and standard deviation (of the population) of each channel over all fitted pixels, padding too, of
+/// the images `first` to `first + count`, before normalising: what `fit` is given as mean and std. Summed in
+/// double, in order, so that the same images give the same bits, with a pool too. Throws usage if there are
+/// no such images.
+std::pair<PerChannel, PerChannel> mean_std(const Dataset& data, int64_t first, int64_t count,
+                                           const Preprocessing& fit, ThreadPool* pool = nullptr);
 
 }  // namespace unfold

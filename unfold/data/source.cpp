@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "unfold/data/cifar.h"
 #include "unfold/data/idx.h"
 #include "unfold/data/mnist.h"
 #include "unfold/data/sha256.h"
@@ -135,7 +136,12 @@ DatasetPair load_dataset(const std::string& name_or_directory, const SourceLog& 
   if (!fs::is_directory(directory, code)) {
     throw Error(ErrorKind::data, "this is no folder")
         .where(name_or_directory)
-        .hint("give the folder that holds the four IDX files");
+        .hint("give a folder of pictures, of IDX files or of CIFAR's binary files");
+  }
+  if (is_cifar(directory)) {
+    DatasetPair pair = load_cifar(directory);
+    log.line(pair.train.name + " from " + name_or_directory);
+    return pair;
   }
   const fs::path full = fs::absolute(directory).lexically_normal();
   const fs::path last = full.has_filename() ? full.filename() : full.parent_path().filename();

@@ -27,7 +27,11 @@ Occlusion occlusion(const Model& model, std::span<const float> x, int64_t c, con
   result.rows = (in[1] + options.stride - 1) / options.stride;
   result.columns = (in[2] + options.stride - 1) / options.stride;
   const int64_t places = result.rows * result.columns;
-  const auto grey = static_cast<float>((options.grey - model.preprocessing.mean) / model.preprocessing.std);
+  std::vector<float> grey;  // by channel
+  for (int64_t channel = 0; channel < in[0]; ++channel) {
+    const double mean = model.preprocessing.mean[channel], std = model.preprocessing.std[channel];
+    grey.push_back(static_cast<float>((options.grey - mean) / std));
+  }
 
   // Image `places` is the whole one.
   const auto hide = [&](int64_t place, float* to) {
@@ -42,7 +46,7 @@ Occlusion occlusion(const Model& model, std::span<const float> x, int64_t c, con
     const auto [x0, x1] = range(place % result.columns, in[2]);
     for (int64_t row = 0; row < in[0] * in[1]; ++row) {
       if (row % in[1] >= y0 && row % in[1] < y1)
-        std::fill(to + row * in[2] + x0, to + row * in[2] + x1, grey);
+        std::fill(to + row * in[2] + x0, to + row * in[2] + x1, grey[static_cast<size_t>(row / in[1])]);
     }
   };
 

@@ -131,10 +131,13 @@ std::vector<float> network_input(const Model& model, std::span<const uint8_t> im
 }
 
 std::vector<float> brightness(const Model& model, std::span<const float> x) {
-  const auto mean = static_cast<float>(model.preprocessing.mean),
-             std = static_cast<float>(model.preprocessing.std);
   std::vector<float> light(x.begin(), x.end());
-  for (float& v : light) v = v * std + mean;
+  const Preprocessing& how = model.preprocessing;
+  const auto plane = static_cast<size_t>(how.out_h * how.out_w);
+  for (size_t e = 0; e < light.size(); ++e) {
+    const auto channel = static_cast<int64_t>(e / plane);
+    light[e] = light[e] * static_cast<float>(how.std[channel]) + static_cast<float>(how.mean[channel]);
+  }
   return light;
 }
 

@@ -17,6 +17,15 @@ std::string_view fit_name(Preprocessing::Fit fit) {
   return fit == Preprocessing::Fit::pad ? "pad" : "bilinear";
 }
 
+/// One number, or a list.
+Json numbers(const PerChannel& of) {
+  const auto values = of.values();
+  return values.size() == 1 ? Json(values[0]) : Json(std::vector<double>(values.begin(), values.end()));
+}
+PerChannel per_channel(const Json& json) {
+  return json.is_array() ? PerChannel(json.get<std::vector<double>>()) : PerChannel(json.get<double>());
+}
+
 /// The network, by value number: 0 is the input, node i makes value i + 1.
 Graph graph_from(const Json& json) {
   Graph graph;
@@ -76,8 +85,8 @@ std::string describe_model(const Model& model) {
                       {{"image", {p.image_h, p.image_w}},
                        {"fit", fit_name(p.fit)},
                        {"output", {p.out_h, p.out_w}},
-                       {"mean", p.mean},
-                       {"std", p.std},
+                       {"mean", numbers(p.mean)},
+                       {"std", numbers(p.std)},
                        {"picture", p.digit ? "digit" : "none"}}}};
   return json.dump();
 }
@@ -102,8 +111,8 @@ Model model_from_description(std::string_view text, std::string_view where, int6
                            fit == "pad" ? Preprocessing::Fit::pad : Preprocessing::Fit::bilinear,
                            output[0],
                            output[1],
-                           p.at("mean").get<double>(),
-                           p.at("std").get<double>(),
+                           per_channel(p.at("mean")),
+                           per_channel(p.at("std")),
                            picture == "digit"};
     const auto table = model.graph.parameter_table();
     if (table->count() > parameters) {

@@ -16,14 +16,15 @@ namespace unfold::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-void Sgd(int64_t n, const SgdStep& step, const float* g, float* p, float* m) {
-  const SgdStep s = step;
+void Sgd(int64_t n, const SgdStep& how, const float* g, float* p, float* m) {
+  const SgdStep s = how;
   EachVector(n, [=](auto d, int64_t i) {
     const auto old = hn::LoadU(d, p + i);
     const auto gradient = hn::Add(hn::LoadU(d, g + i), hn::Mul(hn::Set(d, s.decay), old));
     const auto moment = hn::Add(hn::Mul(hn::Set(d, s.momentum), hn::LoadU(d, m + i)), gradient);
     hn::StoreU(moment, d, m + i);
-    hn::StoreU(hn::Sub(old, hn::Mul(hn::Set(d, s.rate), moment)), d, p + i);
+    const auto step = s.nesterov ? hn::Add(gradient, hn::Mul(hn::Set(d, s.momentum), moment)) : moment;
+    hn::StoreU(hn::Sub(old, hn::Mul(hn::Set(d, s.rate), step)), d, p + i);
   });
 }
 
@@ -39,7 +40,8 @@ void Adam(int64_t n, const AdamStep& step, const float* g, float* p, float* m, f
     hn::StoreU(first, d, m + i);
     hn::StoreU(second, d, v + i);
     const auto scale = hn::Add(hn::Mul(hn::Sqrt(second), hn::Set(d, s.root)), hn::Set(d, s.epsilon));
-    hn::StoreU(hn::Sub(old, hn::Div(hn::Mul(hn::Set(d, s.rate), first), scale)), d, p + i);
+    const auto shrunk = hn::Mul(old, hn::Set(d, s.shrink));
+    hn::StoreU(hn::Sub(shrunk, hn::Div(hn::Mul(hn::Set(d, s.rate), first), scale)), d, p + i);
   });
 }
 

@@ -20,9 +20,11 @@ Json to_json(const Recipe& r) {
           {"betas", {r.optimizer.beta1, r.optimizer.beta2}},
           {"epsilon", r.optimizer.epsilon},
           {"weight_decay", r.optimizer.weight_decay},
+          {"nesterov", r.optimizer.nesterov},
           {"schedule", schedule_name(r.schedule.kind)},
           {"lr", r.schedule.lr},
           {"shift", r.shift},
+          {"augment", augmentation_text(r.augment)},
           {"val_split", r.val_split},
           {"seed", r.seed},
           {"engine", engine_name(r.engine)},
@@ -39,9 +41,11 @@ Recipe recipe_from(const Json& j) {
                  betas[0],
                  betas[1],
                  j.at("epsilon").get<double>(),
-                 j.at("weight_decay").get<double>()};
+                 j.at("weight_decay").get<double>(),
+                 j.value("nesterov", false)};  // earlier checkpoints do not say
   r.schedule = {schedule_named(j.at("schedule").get<std::string>()), j.at("lr").get<double>()};
   r.shift = j.at("shift").get<int64_t>();
+  r.augment = augmentation_from(j.value("augment", "none"));
   r.val_split = j.at("val_split").get<double>();
   r.seed = j.at("seed").get<uint64_t>();
   r.engine = engine_named(j.at("engine").get<std::string>());
@@ -79,7 +83,7 @@ void save_checkpoint(const std::filesystem::path& path, Trainer& trainer, const 
   file.metadata = {{kKey, json.dump()}, {kModelKey, describe_model(trainer.model())}};
   add_tensors(file, trainer.model().parameters, "model.");
   add_tensors(file, trainer.optimizer().first_moment(), "optimizer.first.");
-  if (trainer.recipe().optimizer.kind == OptimizerOptions::Kind::adam) {
+  if (trainer.recipe().optimizer.kind != OptimizerOptions::Kind::sgd) {
     add_tensors(file, trainer.optimizer().second_moment(), "optimizer.second.");
   }
   seal(file);
@@ -118,7 +122,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   c.first_moment = Parameters<float>(table);
   read_tensors(file, c.model.parameters, "model.", where);
   read_tensors(file, c.first_moment, "optimizer.first.", where);
-  if (c.recipe.optimizer.kind == OptimizerOptions::Kind::adam) {
+  if (c.recipe.optimizer.kind != OptimizerOptions::Kind::sgd) {
     c.second_moment = Parameters<float>(table);
     read_tensors(file, c.second_moment, "optimizer.second.", where);
   }
@@ -152,7 +156,7 @@ void restore(const Checkpoint& checkpoint, Trainer& trainer) {
   Optimizer<float>& optimizer = trainer.optimizer();
   optimizer.set_steps(checkpoint.optimizer_steps);
   optimizer.first_moment() = checkpoint.first_moment;
-  if (checkpoint.recipe.optimizer.kind == OptimizerOptions::Kind::adam) {
+  if (checkpoint.recipe.optimizer.kind != OptimizerOptions::Kind::sgd) {
     optimizer.second_moment() = checkpoint.second_moment;
   }
 }

@@ -17,13 +17,16 @@ void require(bool good, const char* name, double value) {
 }  // namespace
 
 std::string_view optimizer_name(OptimizerOptions::Kind kind) {
-  return kind == OptimizerOptions::Kind::sgd ? "sgd" : "adam";
+  return kind == OptimizerOptions::Kind::sgd    ? "sgd"
+         : kind == OptimizerOptions::Kind::adam ? "adam"
+                                                : "adamw";
 }
 
 OptimizerOptions::Kind optimizer_named(std::string_view name) {
   if (name == "sgd") return OptimizerOptions::Kind::sgd;
   if (name == "adam") return OptimizerOptions::Kind::adam;
-  throw Error(ErrorKind::usage, "unknown optimizer").wanted("sgd or adam").got(name);
+  if (name == "adamw") return OptimizerOptions::Kind::adamw;
+  throw Error(ErrorKind::usage, "unknown optimizer").wanted("sgd, adam or adamw").got(name);
 }
 
 template <class T>
@@ -34,29 +37,42 @@ Optimizer<T>::Optimizer(const std::shared_ptr<const ParameterTable>& table, cons
   require(options.beta2 >= 0 && options.beta2 < 1, "beta2", options.beta2);
   require(options.epsilon > 0 && options.epsilon < 1, "epsilon", options.epsilon);
   require(options.weight_decay >= 0 && options.weight_decay < 1e6, "weight decay", options.weight_decay);
-  if (options.kind == OptimizerOptions::Kind::adam) second_ = Parameters<T>(table);
+  if (options.kind != OptimizerOptions::Kind::sgd) second_ = Parameters<T>(table);
+  std::vector<Range> weights;  // one behind the other, with the gaps between them, which stay zero
+  for (const ParameterSlice& slice : table->slices()) {
+    if (slice.kind == ParameterKind::buffer) continue;
+    const int64_t end = slice.offset + slice.shape.elements();
+    if (weights.empty() || slice.offset - weights.back().end >= 16) weights.push_back({slice.offset, end});
+    weights.back().end = end;
+  }
+  for (const Range& range : weights) {
+    for (int64_t at = range.begin; at < range.end; at += kChunk)
+      chunks_.push_back({at, std::min(range.end, at + kChunk)});
+  }
 }
 
 template <class T>
 void Optimizer<T>::step(Parameters<T>& parameters, const Parameters<T>& gradient, double lr,
                         ThreadPool& pool) {
   ++steps_;
-  const auto size = static_cast<int64_t>(parameters.all().size());
   T* const p = parameters.all().data();
   const T* const g = gradient.all().data();
   T* const m = first_.all().data();
-  const auto decay = static_cast<T>(options_.weight_decay);
-  const auto chunks = (size + kChunk - 1) / kChunk;
+  const bool adamw = options_.kind == OptimizerOptions::Kind::adamw;
+  const auto decay = static_cast<T>(adamw ? 0 : options_.weight_decay);
+  const auto chunks = static_cast<int64_t>(chunks_.size());
   if (options_.kind == OptimizerOptions::Kind::sgd) {
     const auto momentum = static_cast<T>(options_.momentum), rate = static_cast<T>(lr);
+    const bool nesterov = options_.nesterov;
     pool.run(chunks, [&](int64_t chunk, int) {
-      const int64_t begin = chunk * kChunk, end = std::min(size, begin + kChunk);
+      const auto [begin, end] = chunks_[static_cast<size_t>(chunk)];
       if constexpr (std::is_same_v<T, float>) {
-        return sgd_update(end - begin, {rate, momentum, decay}, g + begin, p + begin, m + begin);
+        return sgd_update(end - begin, {rate, momentum, decay, nesterov}, g + begin, p + begin, m + begin);
       }
       for (int64_t i = begin; i < end; ++i) {
-        m[i] = momentum * m[i] + (g[i] + decay * p[i]);
-        p[i] -= rate * m[i];
+        const T gradient_i = g[i] + decay * p[i];
+        m[i] = momentum * m[i] + gradient_i;
+        p[i] -= rate * (nesterov ? gradient_i + momentum * m[i] : m[i]);
       }
     });
     return;
@@ -68,17 +84,18 @@ void Optimizer<T>::step(Parameters<T>& parameters, const Parameters<T>& gradient
   const auto epsilon = static_cast<T>(options_.epsilon);
   const auto keep1 = static_cast<T>(1 - options_.beta1);
   const auto beta2 = static_cast<T>(options_.beta2), keep2 = static_cast<T>(1 - options_.beta2);
+  const auto shrink = static_cast<T>(adamw ? 1 - lr * options_.weight_decay : 1);
   pool.run(chunks, [&](int64_t chunk, int) {
-    const int64_t begin = chunk * kChunk, end = std::min(size, begin + kChunk);
+    const auto [begin, end] = chunks_[static_cast<size_t>(chunk)];
     if constexpr (std::is_same_v<T, float>) {
-      return adam_update(end - begin, {rate, root, epsilon, decay, keep1, beta2, keep2}, g + begin, p + begin,
-                         m + begin, v + begin);
+      return adam_update(end - begin, {rate, root, epsilon, decay, keep1, beta2, keep2, shrink}, g + begin,
+                         p + begin, m + begin, v + begin);
     }
     for (int64_t i = begin; i < end; ++i) {
       const T gradient_i = g[i] + decay * p[i];
       m[i] += keep1 * (gradient_i - m[i]);
       v[i] = beta2 * v[i] + keep2 * gradient_i * gradient_i;
-      p[i] -= rate * m[i] / (std::sqrt(v[i]) * root + epsilon);
+      p[i] = shrink * p[i] - rate * m[i] / (std::sqrt(v[i]) * root + epsilon);
     }
   });
 }

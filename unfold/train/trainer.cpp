@@ -19,6 +19,11 @@ double since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+int64_t held_out(const Dataset& data, double split) {
+  if (data.validation > 0) return data.validation;
+  return static_cast<int64_t>(std::llround(static_cast<double>(data.size()) * split));
+}
+
 Recipe checked(Recipe recipe) {
   const auto require = [](bool good, const char* name, double got) {
     if (!good) throw Error(ErrorKind::usage, std::string(name) + " is out of range").got(std::to_string(got));
@@ -28,7 +33,7 @@ Recipe checked(Recipe recipe) {
           static_cast<double>(recipe.batch_size));
   require(recipe.val_split >= 0 && recipe.val_split < 1, "validation split", recipe.val_split);
   require(recipe.schedule.lr > 0 && std::isfinite(recipe.schedule.lr), "learning rate", recipe.schedule.lr);
-  require(recipe.shift >= 0 && recipe.shift <= 16, "shift", static_cast<double>(recipe.shift));
+  require(recipe.shift >= 0 && recipe.shift <= 64, "shift", static_cast<double>(recipe.shift));
   return recipe;
 }
 
@@ -39,6 +44,15 @@ Recipe default_recipe(std::string_view model) {
   if (model == "lenet5-article") {
     recipe.epochs = 1;
     recipe.schedule = {Schedule::Kind::constant, 1e-3};
+  } else if (model != "lenet5") {  // colour photos
+    recipe.epochs = 20;
+    recipe.batch_size = 128;
+    recipe.optimizer.kind = OptimizerOptions::Kind::sgd;
+    recipe.optimizer.nesterov = true;
+    recipe.optimizer.weight_decay = 5e-4;
+    recipe.schedule = {Schedule::Kind::one_cycle, 0.1};
+    recipe.shift = 4;
+    recipe.augment.flip = true;
   } else {
     recipe.schedule = {Schedule::Kind::one_cycle, 3e-3};
     recipe.batch_size = 64;
@@ -104,8 +118,7 @@ Trainer::Trainer(Model& model, const Dataset& data, const Recipe& recipe, Thread
       data_(data),
       recipe_(checked(recipe)),
       pool_(pool),
-      train_images_(data.size() -
-                    static_cast<int64_t>(std::llround(static_cast<double>(data.size()) * recipe.val_split))),
+      train_images_(data.size() - held_out(data, recipe.val_split)),
       optimizer_(model.parameters.shared_table(), recipe.optimizer),
       gradient_(model.parameters.shared_table()) {
   require_fits(model, data);
@@ -117,7 +130,7 @@ Trainer::Trainer(Model& model, const Dataset& data, const Recipe& recipe, Thread
   recipe_.batch_size = std::min(recipe_.batch_size, train_images_);
   std::tie(model.preprocessing.mean, model.preprocessing.std) =
       mean_std(data, 0, train_images_, model.preprocessing, &pool);
-  model.preprocessing.check(data.name);
+  model.preprocessing.check(data.name, data.image[0]);
   model.check();
   sized(recipe_.batch_size);
   if (train_images_ % recipe_.batch_size) sized(train_images_ % recipe_.batch_size);
@@ -163,7 +176,8 @@ void Trainer::step() {
   for (int64_t i = 0; i < batch; ++i) {
     labels_[static_cast<size_t>(i)] = data_.labels[static_cast<size_t>(images[i])];
   }
-  const int64_t elements = model_.graph.shape(model_.graph.input()).elements();
+  const Shape input = model_.graph.shape(model_.graph.input());
+  const int64_t elements = input.elements();
   const auto fill = [&](int64_t first, int64_t count, float* x) {
     for (int64_t i = 0; i < count; ++i) {
       const int64_t image = images[first + i];
@@ -175,6 +189,8 @@ void Trainer::step() {
         dx = random.below(2 * recipe_.shift + 1) - recipe_.shift;
       }
       preprocess(model_.preprocessing, data_.at(image), x + i * elements, dy, dx);
+      augment(recipe_.augment, input, recipe_.seed, static_cast<uint64_t>(position_.epoch),
+              static_cast<uint64_t>(image), x + i * elements);
     }
   };
   Sized& s = sized(batch);
@@ -244,7 +260,7 @@ void Trainer::require_finite() {
   };
   check(model_.parameters, "");
   check(optimizer_.first_moment(), "the first moment of ");
-  if (recipe_.optimizer.kind == OptimizerOptions::Kind::adam) {
+  if (recipe_.optimizer.kind != OptimizerOptions::Kind::sgd) {
     check(optimizer_.second_moment(), "the second moment of ");
   }
 }

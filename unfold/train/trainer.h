@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "unfold/data/augment.h"
 #include "unfold/data/dataset.h"
 #include "unfold/model.h"
 #include "unfold/train/metrics.h"
@@ -22,7 +23,10 @@ struct Recipe {
   OptimizerOptions optimizer;
   Schedule schedule;
   int64_t shift = 0;  ///< each training image moves by up to this many pixels each way, drawn anew each epoch
-  double val_split = 1.0 / 6;  ///< part of the training data held out: its last images, never trained on
+  Augmentation augment;  ///< what else chance does to it
+  /// Part of the training data held out: its last images, never trained on. Data published with a validation
+  /// part keeps that instead.
+  double val_split = 1.0 / 6;
   uint64_t seed = 0;
   Engine engine = Engine::fast;
   Numerics numerics = Numerics::fast;
