@@ -213,7 +213,7 @@ void add_bench(CLI::App& app, Global& global) {
   auto o = std::make_shared<BenchFlags>();
   CLI::App* c = app.add_subcommand("bench", "How long a step takes, against what the processor could do");
   c->add_option("MODEL", o->model,
-                "lenet5-article (default), lenet5, alexnet, vgg16, a model file or a run folder");
+                "A name of 'unfold models' (default: lenet5-article), a model file or a run folder");
   c->add_option("--engine", o->engine, "fast (default), im2col, naive, or all: one line each");
   CLI::Option* batch =
       c->add_option("--batch-size,--batch", o->settings.batch, "Images of a step; default 100, of a layer 1")

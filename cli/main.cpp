@@ -19,11 +19,11 @@
 namespace unfold::cli {
 
 // The commands, in the order of --help. Each is one file, cli/NAME.cpp.
-AddCommand add_train, add_report, add_eval, add_predict, add_summary, add_im2col, add_gradcheck, add_exercise,
-    add_data, add_doctor, add_bench, add_explain;
+AddCommand add_train, add_report, add_eval, add_predict, add_models, add_summary, add_im2col, add_gradcheck,
+    add_exercise, add_data, add_doctor, add_bench, add_explain;
 constexpr AddCommand* kCommands[] = {
-    add_train,     add_report,   add_eval, add_predict, add_summary, add_im2col,
-    add_gradcheck, add_exercise, add_data, add_doctor,  add_bench,   add_explain,
+    add_train,     add_report,   add_eval, add_predict, add_models, add_summary, add_im2col,
+    add_gradcheck, add_exercise, add_data, add_doctor,  add_bench,  add_explain,
 };
 
 namespace {

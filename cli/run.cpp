@@ -45,6 +45,17 @@ DatasetPair load_data(const std::string& name_or_directory, const Global& global
   return data;
 }
 
+std::optional<Shape> shape_of(const std::string& text) {
+  if (text.empty()) return {};
+  int64_t c = 0, h = 0, w = 0;
+  int used = 0;
+  if (std::sscanf(text.c_str(), "%5ldx%5ldx%5ld%n", &c, &h, &w, &used) == 3 &&
+      used == static_cast<int>(text.size()) && c > 0 && h > 0 && w > 0) {
+    return Shape{c, h, w};
+  }
+  throw Error(ErrorKind::usage, "--input is no shape").wanted("CxHxW, such as 3x64x64").got(text);
+}
+
 ImageFolderOptions pictures_for(const Model& model, bool skip_bad) {
   return {.h = model.preprocessing.image_h, .w = model.preprocessing.image_w, .skip_bad = skip_bad};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "cli/command.h"
@@ -16,6 +17,9 @@ namespace unfold::cli {
 /// draws its bytes. `pictures`: what is done to pictures of a folder.
 DatasetPair load_data(const std::string& name_or_directory, const Global& global,
                       const ImageFolderOptions& pictures = {});
+
+/// The shape of a text "CxHxW", or nothing for an empty one. Throws usage for another text.
+std::optional<Shape> shape_of(const std::string& text);
 
 /// Pictures of a folder as this model takes them.
 ImageFolderOptions pictures_for(const Model& model, bool skip_bad = false);

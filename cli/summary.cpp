@@ -9,7 +9,7 @@ namespace unfold::cli {
 namespace {
 
 struct SummaryFlags {
-  std::string model = "lenet5";
+  std::string model = "lenet5", input;
   bool plan = false, json = false, training = false;
   int64_t batch = 1;
   MachineOptions machine;
@@ -21,20 +21,26 @@ int run_summary(const SummaryFlags& o, const Global& global) {
   if (!named && !std::filesystem::exists(o.model)) {
     throw unknown_name("model", o.model, {model_names().begin(), model_names().end()});
   }
-  const Model model = named ? make_model(o.model, 0) : open_model(o.model, global);
+  const std::optional<Shape> input = shape_of(o.input);
+  if (input && !named)
+    throw Error(ErrorKind::usage, "--input is for networks by name: a file's has its own").got(o.model);
+  const Model model = named ? make_model(o.model, 0, {.image = input}) : open_model(o.model, global);
   const Plan<float> plan(model.graph, {.batch = o.batch,
                                        .training = o.training,
                                        .engine = engine,
                                        .numerics = o.machine.resolved_numerics()});
+  const int threads = o.machine.resolved_threads();
+  const int64_t memory = plan.memory().total(threads, sizeof(float));
   if (o.json) {
     nlohmann::ordered_json json = {{"model", model.name},
                                    {"parameters", model.parameters.table().count()},
+                                   {"memory_bytes", memory},
                                    {"macs", model.graph.macs()}};
     for (const Node& node : model.graph.nodes()) {
       const auto sizes = model.graph.shape(node.output).sizes();
       int64_t count = 0;
       for (const ParameterSpec& spec : node.op->parameters(model.graph.input_shapes(node)))
-        count += spec.shape.elements();
+        count += spec.kind == ParameterKind::weight ? spec.shape.elements() : 0;
       json["layers"].push_back({{"name", node.name},
                                 {"type", node.op->type()},
                                 {"output", std::vector<int64_t>(sizes.begin(), sizes.end())},
@@ -46,10 +52,15 @@ int run_summary(const SummaryFlags& o, const Global& global) {
     return kOk;
   }
   std::cout << model.summary();
+  char line[160];
+  std::snprintf(line, sizeof line, "Memory %s %lld image%s: %.1f MiB beside the weights, with %d thread%s\n",
+                o.training ? "of a training step of" : "for inference of", static_cast<long long>(o.batch),
+                o.batch == 1 ? "" : "s", static_cast<double>(memory) / (1024.0 * 1024.0), threads,
+                threads == 1 ? "" : "s");
+  std::cout << line;
   if (o.plan) {
     std::cout << '\n'
-              << plan.text() << "memory: " << plan.memory().total(o.machine.resolved_threads(), sizeof(float))
-              << " bytes with " << o.machine.resolved_threads()
+              << plan.text() << "memory: " << memory << " bytes with " << threads
               << " threads\nnumerics: " << plan.numerics_key() << '\n';
   }
   return kOk;
@@ -61,15 +72,17 @@ void add_summary(CLI::App& app, Global& global) {
   auto o = std::make_shared<SummaryFlags>();
   CLI::App* c = app.add_subcommand("summary", "Layers, shapes and parameters of a network");
   c->add_option("MODEL", o->model,
-                "lenet5 (default), lenet5-article, alexnet, vgg16, a model file or a run folder");
+                "A name of 'unfold models' (default: lenet5), a model file or a run folder");
+  c->add_option("--input", o->input, "CxHxW of the input; default: as the network was made for");
   c->add_flag("--plan", o->plan, "Also how it will run: kernels, numerics, memory");
-  c->add_flag("--training", o->training, "With --plan: of a training step");
-  c->add_option("--batch-size,--batch", o->batch, "With --plan: images; default 1")
-      ->check(CLI::Range(1, 65536));
+  c->add_flag("--training", o->training, "Of a training step");
+  c->add_option("--batch-size,--batch", o->batch, "Images; default 1")->check(CLI::Range(1, 65536));
   o->machine.add_to(c);
   o->machine.add_numerics_to(c);
   c->add_flag("--json", o->json, "JSON on stdout");
-  c->footer("Examples:\n  unfold summary\n  unfold summary runs/lenet5-1 --plan --training --batch 100");
+  c->footer(
+      "Examples:\n  unfold summary\n  unfold summary resnet18 --input 3x64x64 --batch 8\n  unfold summary "
+      "runs/lenet5-1 --plan --training --batch 100");
   on_run(c, global, [o, &global] { return run_summary(*o, global); });
 }
 

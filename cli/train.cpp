@@ -144,7 +144,7 @@ class TrainingRun {
     state_.save_every = o_.save_every;
     folder_ = RunFolder::create(o_.out, o_.model, o_.force);  // said before anything is downloaded or trained
     try {
-      const std::optional<Shape> input = o_.input_shape();
+      const std::optional<Shape> input = shape_of(o_.input);
       const Shape image = input.value_or(zoo_entry(o_.model).image);
       data_ = load_data(state_.data, global_, {.h = image[1], .w = image[2], .skip_bad = o_.skip_bad});
       model_ = make_model_for(data_.train, o_.model, recipe.seed, input);
@@ -329,6 +329,7 @@ void add_train(CLI::App& app, Global& global) {
       "  unfold train\n"
       "  unfold train --model lenet5-article --seed 3\n"
       "  unfold train --data fashion-mnist --epochs 20 --out runs/fashion\n"
+      "  unfold train --model resnet20 --data my_pictures/\n"
       "  unfold train --resume runs/fashion");
   on_run(c, global, [o, &global] { return TrainingRun(*o, global).train(); });
 }

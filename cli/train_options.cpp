@@ -1,7 +1,6 @@
 #include "cli/train_options.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "cli/suggest.h"
 
@@ -38,17 +37,6 @@ Recipe TrainFlags::recipe() const {
   r.engine = machine.resolved_engine();
   r.numerics = machine.resolved_numerics();
   return r;
-}
-
-std::optional<Shape> TrainFlags::input_shape() const {
-  if (input.empty()) return {};
-  int64_t c = 0, h = 0, w = 0;
-  int used = 0;
-  if (std::sscanf(input.c_str(), "%5ldx%5ldx%5ld%n", &c, &h, &w, &used) == 3 &&
-      used == static_cast<int>(input.size()) && c > 0 && h > 0 && w > 0) {
-    return Shape{c, h, w};
-  }
-  throw Error(ErrorKind::usage, "--input is no shape").wanted("CxHxW, such as 3x64x64").got(input);
 }
 
 void TrainFlags::add_to(CLI::App* c) {

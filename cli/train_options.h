@@ -22,8 +22,6 @@ struct TrainFlags {
   void add_to(CLI::App* command);
   /// The model's own recipe with what was asked for in its place. Throws usage for an unknown name.
   Recipe recipe() const;
-  /// The shape --input asks for, or nothing. Throws usage for another text than CxHxW.
-  std::optional<Shape> input_shape() const;
 };
 
 }  // namespace unfold::cli

@@ -37,22 +37,27 @@ void Model::check() const {
 }
 
 std::string Model::summary() const {
+  int name_width = 12, type_width = 10;
+  for (const Node& node : graph.nodes()) {
+    name_width = std::max(name_width, static_cast<int>(node.name.size()));
+    type_width = std::max(type_width, static_cast<int>(node.op->type().size()));
+  }
   std::string text = name + "\n";
-  char line[160];
-  std::snprintf(line, sizeof line, "%-12s %-10s %-18s %12s %14s\n", "Layer", "Type", "Output", "Parameters",
-                "MACs/image");
-  text += line;
-  const Shape in = graph.shape(graph.input());
-  std::snprintf(line, sizeof line, "%-12s %-10s %-18s %12s %14s\n", "input", "", in.text().c_str(), "0", "0");
-  text += line;
+  char line[512];
+  const auto add = [&](const std::string& layer, std::string_view type, const std::string& output,
+                       const std::string& count, const std::string& macs) {
+    std::snprintf(line, sizeof line, "%-*s %-*s %-18s %12s %14s\n", name_width, layer.c_str(), type_width,
+                  std::string(type).c_str(), output.c_str(), count.c_str(), macs.c_str());
+    text += line;
+  };
+  add("Layer", "Type", "Output", "Parameters", "MACs/image");
+  add("input", "", graph.shape(graph.input()).text(), "0", "0");
   for (const Node& node : graph.nodes()) {
     int64_t count = 0;
     for (const ParameterSpec& spec : node.op->parameters(graph.input_shapes(node)))
-      count += spec.shape.elements();
-    std::snprintf(line, sizeof line, "%-12s %-10s %-18s %12s %14s\n", node.name.c_str(),
-                  std::string(node.op->type()).c_str(), graph.shape(node.output).text().c_str(),
-                  grouped(count).c_str(), grouped(node.op->macs(graph.input_shapes(node))).c_str());
-    text += line;
+      count += spec.kind == ParameterKind::weight ? spec.shape.elements() : 0;
+    add(node.name, node.op->type(), graph.shape(node.output).text(), grouped(count),
+        grouped(node.op->macs(graph.input_shapes(node))));
   }
   const int64_t count = parameters.table().count();
   std::snprintf(line, sizeof line, "Total: %s parameters (%.1f KiB in float32), %s multiply-adds an image\n",

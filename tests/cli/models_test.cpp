@@ -1,0 +1,99 @@
+// unfold models and unfold summary of networks by name; training and asking a network about a folder of
+// pictures.
+#include <doctest/doctest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/run.h"
+#include "unfold/data/image_file.h"
+#include "unfold/files.h"
+#include "unfold/random.h"
+
+using namespace unfold;
+using namespace unfold::test;
+using unfold::testing::TemporaryFolder;
+using Json = nlohmann::json;
+
+TEST_CASE("models: every network with the parameters that are known of it") {
+  const ProcessResult result = unfold_program({"models", "--json", "--batch", "8", "--threads", "2"});
+  REQUIRE(result.code == 0);
+  std::map<std::string, Json> models;
+  for (const Json& model : Json::parse(result.out)) models[model.at("name")] = model;
+  CHECK(models.size() == 25);
+  // As torchvision's documentation has them.
+  const std::map<std::string, int64_t> parameters = {
+      {"lenet5", 61706},          {"alexnet", 61100840},    {"vgg11", 132863336},
+      {"vgg16", 138357544},       {"vgg19_bn", 143678248},  {"resnet18", 11689512},
+      {"resnet34", 21797672},     {"resnet50", 25557032},   {"squeezenet1_0", 1248424},
+      {"squeezenet1_1", 1235496}, {"mobilenet_v2", 3504872}};
+  for (const auto& [name, count] : parameters) {
+    CAPTURE(name);
+    CHECK(models.at(name).at("parameters") == count);
+  }
+  for (const auto& [name, model] : models) {
+    CAPTURE(name);
+    CHECK(model.at("flops") > 0);
+    CHECK(model.at("training_bytes") > model.at("inference_bytes"));
+    CHECK(model.at("inference_bytes") > 4 * model.at("parameters").get<int64_t>());
+  }
+  const ProcessResult text = unfold_program({"models"});
+  CHECK(text.code == 0);
+  CHECK(text.out.find("mobilenet_v2") != std::string::npos);
+}
+
+TEST_CASE("summary of a network with another input") {
+  const ProcessResult result =
+      unfold_program({"summary", "resnet18", "--input", "3x64x96", "--batch", "8", "--json"});
+  REQUIRE(result.code == 0);
+  const Json json = Json::parse(result.out);
+  CHECK(json.at("layers").at(0).at("output") == Json({64, 32, 48}));
+  CHECK(json.at("memory_bytes") > 0);
+  CHECK(unfold_program({"summary", "resnet18", "--input", "3x64"}).code == 2);
+  CHECK(unfold_program({"summary", "alexnt"}).err.find("did you mean 'alexnet'?") != std::string::npos);
+}
+
+TEST_CASE(
+    "a network with batch normalisation learns a folder of coloured pictures, goes on, and is asked about "
+    "one") {
+  const TemporaryFolder folder;
+  Random random(3, "pictures");
+  for (const auto& [name, red] : std::map<std::string, int>{{"red", 1}, {"green", 0}}) {
+    for (int i = 0; i < 60; ++i) {
+      Image image{.width = 32, .height = 32, .channels = 3, .pixels = {}};
+      for (int p = 0; p < 32 * 32; ++p) {
+        const auto bright = static_cast<uint8_t>(100 + random.below(100)),
+                   dark = static_cast<uint8_t>(random.below(100));
+        image.pixels.insert(image.pixels.end(), {red ? bright : dark, red ? dark : bright, dark});
+      }
+      const auto path = folder / ("data/" + name);
+      std::filesystem::create_directories(path);
+      write_file(path / (std::to_string(i) + ".png"), std::span<const std::byte>(encode_png(image)));
+    }
+  }
+  const std::string data = (folder / "data").string(), out = (folder / "run").string();
+  const ProcessResult run =
+      unfold_program({"train", "--model", "resnet20", "--data", data, "--epochs", "2", "--batch", "20",
+                      "--lr", "0.02", "--augment", "flip,cutout:4", "--out", out, "--json"});
+  CAPTURE(run.err);
+  REQUIRE(run.code == 0);
+  CHECK(Json::parse(run.out).at("accuracy") == 1.0);
+  CHECK(unfold_program({"train", "--resume", out, "--epochs", "3", "-q"}).code == 0);
+  const ProcessResult test = unfold_program({"eval", out, "--data", data, "--json"});
+  REQUIRE(test.code == 0);
+  CHECK(Json::parse(test.out).at("images") == 20);
+  const ProcessResult asked =
+      unfold_program({"predict", out, (folder / "data/red/7.png").string(), "--json"});
+  CAPTURE(asked.err);
+  REQUIRE(asked.code == 0);
+  CHECK(asked.out.find("\"red\"") != std::string::npos);
+  // 16 threads and one give the same bits.
+  const auto weights = [&](const char* threads) {
+    const std::string to = (folder / ("run" + std::string(threads))).string();
+    CHECK(unfold_program({"train", "--model", "resnet20", "--data", data, "--epochs", "1", "--batch", "20",
+                          "--threads", threads, "--out", to, "-q"})
+              .code == 0);
+    return read_file(to + "/last.safetensors", ErrorKind::data);
+  };
+  CHECK((weights("1") == weights("16")));
+}
