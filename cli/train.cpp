@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 
 #include "cli/build_info.h"
 #include "cli/progress.h"
@@ -17,6 +18,7 @@
 #include "cli/train_options.h"
 #include "unfold/data/digit.h"
 #include "unfold/files.h"
+#include "unfold/formats/transfer.h"
 #include "unfold/kernels/gemm.h"
 #include "unfold/models/zoo.h"
 #include "unfold/train/report.h"
@@ -148,6 +150,7 @@ class TrainingRun {
       const Shape image = input.value_or(zoo_entry(o_.model).image);
       data_ = load_data(state_.data, global_, {.h = image[1], .w = image[2], .skip_bad = o_.skip_bad});
       model_ = make_model_for(data_.train, o_.model, recipe.seed, input);
+      take_weights();
       start(recipe);
     } catch (const Error&) {
       folder_->abandon();
@@ -184,6 +187,18 @@ class TrainingRun {
     if (!note.empty()) std::cerr << "note: " << note << std::endl;
     say("resumed " + folder_->path().string() + " at epoch " + std::to_string(at.epoch + 1) + ", step " +
         std::to_string(at.step));
+  }
+
+  /// --init-from
+  void take_weights() {
+    if (o_.init_from.empty()) return;
+    std::filesystem::path file = o_.init_from;
+    if (std::filesystem::is_directory(file)) file /= "best.safetensors";
+    const SafetensorsFile weights = read_safetensors(file);
+    check_seal(weights, file.string());
+    say("weights from " + file.string() + ":");
+    std::istringstream lines(transfer(weights, model_.parameters, file.string()).text());
+    for (std::string line; std::getline(lines, line);) say("  " + line);
   }
 
   void start(const Recipe& recipe) {

@@ -30,6 +30,7 @@ Recipe TrainFlags::recipe() const {
     r.schedule.kind = schedule_named(schedule);
   }
   if (nesterov) r.optimizer.nesterov = true;
+  r.freeze = freeze;
   if (augment) r.augment = augmentation_from(*augment);
   if (momentum) r.optimizer.momentum = *momentum;
   if (weight_decay) r.optimizer.weight_decay = *weight_decay;
@@ -45,6 +46,11 @@ void TrainFlags::add_to(CLI::App* c) {
                 "mnist (default), fashion-mnist, strokes, a folder of pictures (DIR/CLASS/... or "
                 "DIR/train/CLASS/..., DIR/test/CLASS/...), of IDX files, or of CIFAR's binary files");
   c->add_option("--input", input, "CxHxW of the network's input; default: as the network was made for");
+  c->add_option(
+      "--init-from", init_from,
+      "Begin with the weights of this model file, run folder or PyTorch's safetensors, as far as names and "
+      "shapes fit");
+  c->add_option("--freeze", freeze, "Leave parameters as they are: names, or patterns such as 'features.*'");
   c->add_flag("--skip-bad", skip_bad, "Leave out pictures that cannot be read, and say which");
   c->add_option("--epochs", epochs, "Passes over the training data");
   c->add_option("--batch-size,--batch", batch_size, "Images per step");

@@ -9,7 +9,8 @@
 namespace unfold::cli {
 
 struct TrainFlags {
-  std::string model = "lenet5", data, out, resume, progress = "auto", optimizer, schedule, input;
+  std::string model = "lenet5", data, out, resume, progress = "auto", optimizer, schedule, input, init_from;
+  std::vector<std::string> freeze;
   std::optional<std::string> augment;
   std::optional<int64_t> epochs, batch_size, shift;
   std::optional<double> lr, momentum, weight_decay, val_split, target_acc, max_time;

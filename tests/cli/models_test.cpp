@@ -2,12 +2,14 @@
 // pictures.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/run.h"
 #include "unfold/data/image_file.h"
 #include "unfold/files.h"
+#include "unfold/formats/model_file.h"
 #include "unfold/random.h"
 
 using namespace unfold;
@@ -87,6 +89,39 @@ TEST_CASE(
   CAPTURE(asked.err);
   REQUIRE(asked.code == 0);
   CHECK(asked.out.find("\"red\"") != std::string::npos);
+  // Fine-tuning: a third class, so a new head; all else frozen.
+  std::filesystem::create_directories(folder / "data/blue");
+  for (int i = 0; i < 12; ++i) {
+    Image image{.width = 32, .height = 32, .channels = 3, .pixels = std::vector<uint8_t>(32 * 32 * 3, 0)};
+    for (size_t p = 2; p < image.pixels.size(); p += 3) image.pixels[p] = static_cast<uint8_t>(150 + i);
+    write_file(folder / ("data/blue/" + std::to_string(i) + ".png"),
+               std::span<const std::byte>(encode_png(image)));
+  }
+  const std::string tuned = (folder / "tuned").string();
+  const ProcessResult tune = unfold_program({"train", "--model", "resnet20", "--data", data, "--init-from",
+                                             out, "--freeze", "layer?.*", "--freeze", "conv1*", "--freeze",
+                                             "bn1.*", "--epochs", "2", "--batch", "20", "--out", tuned});
+  CAPTURE(tune.out);
+  REQUIRE(tune.code == 0);
+  CHECK(tune.out.find("1 of another shape, drawn anew: fc.weight: (2, 64) there, (3, 64) here") ==
+        std::string::npos);
+  CHECK(tune.out.find("2 of another shape, drawn anew: fc.weight: (2, 64) there, (3, 64) here") !=
+        std::string::npos);
+  const Model old_model = load_model(out + "/best.safetensors").model,
+              new_model = load_model(tuned + "/last.safetensors").model;
+  for (const ParameterSlice& slice : old_model.parameters.table().slices()) {
+    if (slice.name.starts_with("fc.") || slice.kind == ParameterKind::buffer) continue;
+    CAPTURE(slice.name);
+    const int64_t n = slice.shape.elements();
+    const float *a = old_model.parameters.slice(old_model.parameters.table().find(slice.name)),
+                *b = new_model.parameters.slice(new_model.parameters.table().find(slice.name));
+    CHECK(std::equal(a, a + n, b));
+  }
+  const ProcessResult unknown = unfold_program({"train", "--model", "resnet20", "--data", data, "--freeze",
+                                                "layer9.*", "--out", (folder / "no").string()});
+  CHECK(unknown.code == 2);
+  CHECK(unknown.err.find("layer9.*") != std::string::npos);
+  std::filesystem::remove_all(folder / "data/blue");
   // 16 threads and one give the same bits.
   const auto weights = [&](const char* threads) {
     const std::string to = (folder / ("run" + std::string(threads))).string();

@@ -57,22 +57,13 @@ struct Builder {
 }  // namespace
 
 Graph resnet(int depth, const Shape& image, int64_t classes) {
-  std::array<int64_t, 4> blocks{};
-  switch (depth) {
-    case 18:
-      blocks = {2, 2, 2, 2};
-      break;
-    case 34:
-      blocks = {3, 4, 6, 3};
-      break;
-    case 50:
-      blocks = {3, 4, 6, 3};
-      break;
-    default:
-      throw Error(ErrorKind::usage, "no such residual network")
-          .wanted("18, 34 or 50 layers")
-          .got(std::to_string(depth));
+  if (depth != 18 && depth != 34 && depth != 50) {
+    throw Error(ErrorKind::usage, "no such residual network")
+        .wanted("18, 34 or 50 layers")
+        .got(std::to_string(depth));
   }
+  const std::array<int64_t, 4> blocks =
+      depth == 18 ? std::array<int64_t, 4>{2, 2, 2, 2} : std::array<int64_t, 4>{3, 4, 6, 3};
   const bool bottleneck = depth == 50;
   Builder b;
   b.x = b.g.input(image);  //    3 x 224 x 224

@@ -10,14 +10,12 @@ namespace {
 
 /// Channels of the convolutions, all 3 x 3; each block ends with a pooling that halves the image.
 std::vector<std::vector<int64_t>> blocks_of(int depth) {
-  switch (depth) {
-      // clang-format off: images          224 x 224   112 x 112   56 x 56               28 x 28               14 x 14
-    case 11: return {                    {64},       {128},      {256, 256},           {512, 512},           {512, 512}};
-    case 13: return {                    {64, 64},   {128, 128}, {256, 256},           {512, 512},           {512, 512}};
-    case 16: return {                    {64, 64},   {128, 128}, {256, 256, 256},      {512, 512, 512},      {512, 512, 512}};
-    case 19: return {                    {64, 64},   {128, 128}, {256, 256, 256, 256}, {512, 512, 512, 512}, {512, 512, 512, 512}};
-      // clang-format on
-  }
+  // clang-format off: images     224 x 224   112 x 112   56 x 56               28 x 28               14 x 14
+  if (depth == 11) return {       {64},       {128},      {256, 256},           {512, 512},           {512, 512}};
+  if (depth == 13) return {       {64, 64},   {128, 128}, {256, 256},           {512, 512},           {512, 512}};
+  if (depth == 16) return {       {64, 64},   {128, 128}, {256, 256, 256},      {512, 512, 512},      {512, 512, 512}};
+  if (depth == 19) return {       {64, 64},   {128, 128}, {256, 256, 256, 256}, {512, 512, 512, 512}, {512, 512, 512, 512}};
+  // clang-format on
   throw Error(ErrorKind::usage, "no VGG has so many layers")
       .wanted("11, 13, 16 or 19")
       .got(std::to_string(depth));

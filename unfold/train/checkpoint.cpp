@@ -25,6 +25,7 @@ Json to_json(const Recipe& r) {
           {"lr", r.schedule.lr},
           {"shift", r.shift},
           {"augment", augmentation_text(r.augment)},
+          {"freeze", r.freeze},
           {"val_split", r.val_split},
           {"seed", r.seed},
           {"engine", engine_name(r.engine)},
@@ -46,6 +47,7 @@ Recipe recipe_from(const Json& j) {
   r.schedule = {schedule_named(j.at("schedule").get<std::string>()), j.at("lr").get<double>()};
   r.shift = j.at("shift").get<int64_t>();
   r.augment = augmentation_from(j.value("augment", "none"));
+  r.freeze = j.value("freeze", std::vector<std::string>());
   r.val_split = j.at("val_split").get<double>();
   r.seed = j.at("seed").get<uint64_t>();
   r.engine = engine_named(j.at("engine").get<std::string>());

@@ -1,5 +1,7 @@
 #include "unfold/train/optimizer.h"
 
+#include <fnmatch.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -30,7 +32,8 @@ OptimizerOptions::Kind optimizer_named(std::string_view name) {
 }
 
 template <class T>
-Optimizer<T>::Optimizer(const std::shared_ptr<const ParameterTable>& table, const OptimizerOptions& options)
+Optimizer<T>::Optimizer(const std::shared_ptr<const ParameterTable>& table, const OptimizerOptions& options,
+                        std::span<const std::string> freeze)
     : options_(options), first_(table) {
   require(options.momentum >= 0 && options.momentum < 1, "momentum", options.momentum);
   require(options.beta1 >= 0 && options.beta1 < 1, "beta1", options.beta1);
@@ -39,11 +42,26 @@ Optimizer<T>::Optimizer(const std::shared_ptr<const ParameterTable>& table, cons
   require(options.weight_decay >= 0 && options.weight_decay < 1e6, "weight decay", options.weight_decay);
   if (options.kind != OptimizerOptions::Kind::sgd) second_ = Parameters<T>(table);
   std::vector<Range> weights;  // one behind the other, with the gaps between them, which stay zero
+  std::vector<bool> used(freeze.size(), false);
+  const auto frozen = [&](const ParameterSlice& slice) {
+    bool any = false;
+    for (size_t i = 0; i < freeze.size(); ++i) {
+      if (::fnmatch(freeze[i].c_str(), slice.name.c_str(), 0) == 0) any = used[i] = true;
+    }
+    return any;
+  };
   for (const ParameterSlice& slice : table->slices()) {
-    if (slice.kind == ParameterKind::buffer) continue;
+    if (slice.kind == ParameterKind::buffer || frozen(slice)) continue;
     const int64_t end = slice.offset + slice.shape.elements();
     if (weights.empty() || slice.offset - weights.back().end >= 16) weights.push_back({slice.offset, end});
     weights.back().end = end;
+  }
+  for (size_t i = 0; i < freeze.size(); ++i) {
+    if (!used[i]) {
+      throw Error(ErrorKind::usage, "nothing to freeze has such a name")
+          .wanted("a name such as " + table->slices().front().name + ", or a pattern such as features.*")
+          .got(freeze[i]);
+    }
   }
   for (const Range& range : weights) {
     for (int64_t at = range.begin; at < range.end; at += kChunk)

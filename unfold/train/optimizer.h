@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -35,8 +37,11 @@ OptimizerOptions::Kind optimizer_named(std::string_view name);  ///< throws usag
 template <class T>
 class Optimizer {
  public:
-  /// Throws usage for settings out of range (momentum and betas in [0, 1), epsilon > 0, weight decay >= 0).
-  Optimizer(const std::shared_ptr<const ParameterTable>& table, const OptimizerOptions& options);
+  /// Slices that match one of the patterns `freeze` ("features.*": * and ? as in file names) are left alone,
+  /// too. Throws usage for settings out of range (momentum and betas in [0, 1), epsilon > 0, weight decay >=
+  /// 0), and for a pattern that matches no weight.
+  Optimizer(const std::shared_ptr<const ParameterTable>& table, const OptimizerOptions& options,
+            std::span<const std::string> freeze = {});
 
   /// One update of `parameters` (overwritten) at learning rate `lr`.
   void step(Parameters<T>& parameters, const Parameters<T>& gradient, double lr, ThreadPool& pool);

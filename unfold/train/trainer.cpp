@@ -119,7 +119,7 @@ Trainer::Trainer(Model& model, const Dataset& data, const Recipe& recipe, Thread
       recipe_(checked(recipe)),
       pool_(pool),
       train_images_(data.size() - held_out(data, recipe.val_split)),
-      optimizer_(model.parameters.shared_table(), recipe.optimizer),
+      optimizer_(model.parameters.shared_table(), recipe.optimizer, recipe.freeze),
       gradient_(model.parameters.shared_table()) {
   require_fits(model, data);
   if (train_images_ < 1) {

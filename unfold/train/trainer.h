@@ -23,7 +23,8 @@ struct Recipe {
   OptimizerOptions optimizer;
   Schedule schedule;
   int64_t shift = 0;  ///< each training image moves by up to this many pixels each way, drawn anew each epoch
-  Augmentation augment;  ///< what else chance does to it
+  Augmentation augment;                  ///< what else chance does to it
+  std::vector<std::string> freeze = {};  ///< patterns of parameters that stay as they are, see Optimizer
   /// Part of the training data held out: its last images, never trained on. Data published with a validation
   /// part keeps that instead.
   double val_split = 1.0 / 6;

@@ -1,0 +1,91 @@
+#include "unfold/formats/transfer.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "unfold/error.h"
+#include "unfold/model.h"
+
+using namespace unfold;
+
+namespace {
+
+/// A tensor of 16-bit numbers by their bits.
+Tensor halves(Dtype dtype, const Shape& shape, std::initializer_list<int> bits) {
+  Tensor tensor(dtype, shape);
+  auto* to = static_cast<uint16_t*>(tensor.raw());
+  for (const int b : bits) *to++ = static_cast<uint16_t>(b);
+  return tensor;
+}
+
+Parameters<float> network() {
+  Graph g;
+  g.linear("fc", g.batch_norm("bn", g.input({2})), 3);
+  Parameters<float> parameters(g.parameter_table());
+  initialise(parameters, Init::pytorch, 1);
+  return parameters;
+}
+
+}  // namespace
+
+TEST_CASE("half precision and bfloat16 become the floats they are") {
+  // 1, -2, 65504 (the largest), 2^-24 (the smallest), -0, 1/3 rounded
+  CHECK(as_floats(halves(Dtype::f16, {6}, {0x3c00, 0xc000, 0x7bff, 0x0001, 0x8000, 0x3555})) ==
+        std::vector<float>{1, -2, 65504, 0x1p-24f, -0.0f, 0.333251953125f});
+  const auto odd = as_floats(halves(Dtype::f16, {4}, {0x7c00, 0xfc00, 0x7e00, 0x03ff}));
+  CHECK(odd[0] == std::numeric_limits<float>::infinity());
+  CHECK(odd[1] == -std::numeric_limits<float>::infinity());
+  CHECK(std::isnan(odd[2]));
+  CHECK(odd[3] == 1023 * 0x1p-24f);
+  CHECK(as_floats(halves(Dtype::bf16, {3}, {0x3f80, 0xc000, 0x3eab})) ==
+        std::vector<float>{1, -2, 0.333984375f});
+  CHECK_THROWS_AS(as_floats(Tensor(Dtype::i64, {2})), Error);
+}
+
+TEST_CASE("what fits is taken over, and the rest is told") {
+  Parameters<float> to = network();
+  const Parameters<float> before = to;
+  SafetensorsFile file;
+  file.tensors.emplace_back("bn.weight", halves(Dtype::f16, {2}, {0x3c00, 0xc000}));
+  file.tensors.emplace_back("bn.running_var", Tensor::from<double>({2}, std::vector<double>{4, 0.1}));
+  file.tensors.emplace_back("bn.num_batches_tracked", Tensor(Dtype::i64, Shape{}));
+  file.tensors.emplace_back("fc.weight", Tensor(Dtype::f32, {10, 2}));
+  file.tensors.emplace_back("head.bias", Tensor(Dtype::f32, {7}));
+  const Transfer t = transfer(file, to, "x.safetensors");
+  CHECK(t.matched == std::vector<std::string>{"bn.weight", "bn.running_var"});
+  CHECK(t.reshaped == std::vector<std::string>{"fc.weight: (10, 2) there, (3, 2) here"});
+  CHECK(t.missing == std::vector<std::string>{"bn.bias", "bn.running_mean", "fc.bias"});
+  CHECK(t.left_over == std::vector<std::string>{"head.bias"});
+  CHECK(t.text(2) ==
+        "2 taken over: bn.weight, bn.running_var\n1 of another shape, drawn anew: fc.weight: (10, 2) there, "
+        "(3, 2) here\n"
+        "3 not in the file, drawn anew: bn.bias, bn.running_mean, ...\n1 in the file only: head.bias");
+  const auto at = [](const Parameters<float>& p, const char* name) { return p.slice(p.table().find(name)); };
+  CHECK(at(to, "bn.weight")[1] == -2);
+  CHECK(at(to, "bn.running_var")[1] == 0.1f);
+  for (int i = 0; i < 6; ++i) CHECK(at(to, "fc.weight")[i] == at(before, "fc.weight")[i]);
+}
+
+TEST_CASE("nothing that fits, whole numbers, NaN: refused, and nothing changed") {
+  Parameters<float> to = network();
+  const std::vector<float> before(to.all().begin(), to.all().end());
+  const auto refused = [&](const char* name, const Tensor& tensor, const char* what) {
+    SafetensorsFile file;
+    file.tensors.emplace_back("bn.bias", Tensor(Dtype::f32, {2}));
+    if (std::string(name) == "other") file.tensors.clear();
+    file.tensors.emplace_back(name, tensor);
+    try {
+      transfer(file, to, "x");
+      FAIL("taken over");
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::model);
+      CHECK(std::string(e.what()).find(what) != std::string::npos);
+    }
+    CHECK(std::equal(before.begin(), before.end(), to.all().begin()));
+  };
+  refused("other", Tensor(Dtype::f32, {2}), "none of the file's tensors fits");
+  refused("bn.weight", Tensor(Dtype::i64, {2}), "bn.weight");
+  refused("bn.weight", halves(Dtype::f16, {2}, {0x7e00, 0}), "NaN");
+}

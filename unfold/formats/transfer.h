@@ -1,0 +1,34 @@
+// Weights from one network into another: what fits by name and shape is taken over, and what does not is
+// told.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "unfold/formats/safetensors.h"
+#include "unfold/parameters.h"
+
+namespace unfold {
+
+/// What became of the tensors of a file and the parameters of a network.
+struct Transfer {
+  std::vector<std::string> matched;    ///< parameters that were taken over
+  std::vector<std::string> reshaped;   ///< "fc.weight: (1000, 512) there, (10, 512) here": left as they were
+  std::vector<std::string> missing;    ///< parameters that the file has not: left as they were
+  std::vector<std::string> left_over;  ///< tensors that the network has not
+  /// A line for each kind that there is, with up to `most` names each.
+  std::string text(size_t most = 4) const;
+};
+
+/// Overwrites the parameters whose name and shape a tensor of the file has, converted from F32, F16, BF16 or
+/// F64; names are torchvision's, so a PyTorch state_dict saved as safetensors fits as it is. Its counters
+/// num_batches_tracked are passed over. Throws model naming `where` and the tensor if nothing matches, a
+/// matching one is of another dtype, or one holds NaN or infinity; then nothing has been changed.
+Transfer transfer(const SafetensorsFile& from, Parameters<float>& to, std::string_view where);
+
+/// The elements of a contiguous tensor of F32, F16, BF16 or F64 as floats, F64 rounded. Throws usage for
+/// other dtypes.
+std::vector<float> as_floats(const Tensor& tensor);
+
+}  // namespace unfold
