@@ -88,6 +88,6 @@ TEST_CASE("as text, and back") {
   }
   CHECK(augmentation_from("cutout:4,flip") == Augmentation{.flip = true, .cutout = 4});
   for (const char* bad : {"flop", "cutout", "cutout:", "cutout:0", "cutout:-3", "cutout:4x", "cutout:99999",
-                          "flip;", "flip cutout:3"})
+                          "flip;", "flip cutout:3", "", "flip,", ",flip", "flip,flip", "cutout:8,cutout:4"})
     CHECK_THROWS_AS(augmentation_from(bad), Error);
 }

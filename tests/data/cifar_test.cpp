@@ -32,15 +32,18 @@ TEST_CASE("CIFAR-10: labels, planes, names, the batches in order; load_dataset f
     write_file(folder.path() / name, std::span<const std::byte>(bytes));
   };
   write("data_batch_1.bin", records({{3}, {0}}));
-  write("data_batch_2.bin", records({{9}}));
+  for (const char* name : {"data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin"})
+    write(name, records({{9}}));
   write("test_batch.bin", records({{1}}));
   const std::string names = "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n";
   write_file(folder.path() / "batches.meta.txt", names);
   CHECK(is_cifar(folder.path()));
+  CHECK_THROWS_AS(load_cifar(folder.path()), Error);  // four of five
+  write("data_batch_5.bin", records({{4}}));
   const DatasetPair pair = load_dataset(folder.path().string(), {});
   CHECK(pair.train.name == "cifar10");
   CHECK(pair.train.image == Shape{3, 32, 32});
-  CHECK(pair.train.labels == std::vector<uint8_t>{3, 0, 9});
+  CHECK(pair.train.labels == std::vector<uint8_t>{3, 0, 9, 9, 9, 4});
   CHECK(pair.train.classes[3] == "cat");
   CHECK(pair.train.classes.size() == 10);
   CHECK(pair.train.at(1)[5] == (3072 + 5) % 251);

@@ -101,6 +101,20 @@ TEST_CASE("classes in the folder itself: every sixth picture of each is for the 
   CHECK(pair.test.at(1)[0] == 11);
 }
 
+TEST_CASE("val without test: validation; the test is kept from the training pictures") {
+  const testing::TemporaryFolder folder;
+  for (int i = 0; i < 12; ++i)
+    put(folder.path() / "train/a" / (std::to_string(100 + i) + ".png"),
+        plain(3, 3, {static_cast<uint8_t>(i)}));
+  put(folder.path() / "val/a/v.png", plain(3, 3, {99}));
+  const DatasetPair pair = load(folder.path());
+  CHECK(pair.train.size() == 11);
+  CHECK(pair.train.validation == 1);
+  CHECK(pair.train.at(10)[0] == 99);
+  CHECK(pair.test.size() == 2);
+  CHECK(pair.test.at(0)[0] == 5);
+}
+
 TEST_CASE("pictures of several sizes become those that were asked for") {
   const testing::TemporaryFolder folder;
   for (int i = 0; i < 6; ++i)

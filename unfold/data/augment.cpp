@@ -12,17 +12,18 @@ Augmentation augmentation_from(std::string_view text) {
   Augmentation how;
   const auto refuse = [&](std::string_view part) {
     throw Error(ErrorKind::usage, "unknown augmentation")
-        .wanted("none, or of flip and cutout:SIDE, with commas")
+        .wanted("none, or of flip and cutout:SIDE, each once, with commas")
         .got(part);
   };
-  for (std::string_view rest = text; !rest.empty() && text != "none";) {
-    const size_t comma = std::min(rest.find(','), rest.size());
-    const std::string_view part = rest.substr(0, comma);
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  if (text == "none") return how;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t comma = std::min(text.find(',', at), text.size());
+    const std::string_view part = text.substr(at, comma - at);
+    at = comma + 1;
     constexpr std::string_view kCutout = "cutout:";
-    if (part == "flip") {
+    if (part == "flip" && !how.flip) {
       how.flip = true;
-    } else if (part.starts_with(kCutout)) {
+    } else if (part.starts_with(kCutout) && how.cutout == 0) {
       const char *begin = part.data() + kCutout.size(), *end = part.data() + part.size();
       const auto [stop, code] = std::from_chars(begin, end, how.cutout);
       if (code != std::errc() || stop != end || how.cutout < 1 || how.cutout > 4096) refuse(part);

@@ -80,9 +80,7 @@ DatasetPair load_cifar(const fs::path& directory) {
     parse_cifar(read_file(path, ErrorKind::data, kMostBytes), ten ? 1 : 2, path.string(), to);
   };
   if (ten) {
-    for (int i = 1; i <= 5 && fs::is_regular_file(directory / ("data_batch_" + std::to_string(i) + ".bin"));
-         ++i)
-      read("data_batch_" + std::to_string(i) + ".bin", pair.train);
+    for (int i = 1; i <= 5; ++i) read("data_batch_" + std::to_string(i) + ".bin", pair.train);
     read("test_batch.bin", pair.test);
   } else {
     read("train.bin", pair.train);

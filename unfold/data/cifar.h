@@ -14,7 +14,7 @@ namespace unfold {
 /// Whether the folder holds data_batch_1.bin (CIFAR-10) or train.bin and test.bin (CIFAR-100).
 bool is_cifar(const std::filesystem::path& directory);
 
-/// Reads data_batch_1.bin ... data_batch_5.bin (as many as there are) and test_batch.bin, or train.bin and
+/// Reads data_batch_1.bin ... data_batch_5.bin and test_batch.bin, or train.bin and
 /// test.bin with their fine labels; class names from batches.meta.txt or fine_label_names.txt, where these
 /// lie beside them. Throws data naming the file for one that is missing, is no whole number of records, or
 /// holds a label that is none.

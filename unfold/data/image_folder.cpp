@@ -202,20 +202,8 @@ void shuffle(std::vector<File>& files) {
     std::swap(files[static_cast<size_t>(i)], files[static_cast<size_t>(random.below(i + 1))]);
 }
 
-}  // namespace
-
-bool is_image_folder(const fs::path& root) {
-  std::error_code code;
-  if (!fs::is_directory(root, code)) return false;
-  const fs::path train = root / "train";
-  for (const std::string& name : folders_in(fs::is_directory(train, code) ? train : root)) {
-    if (has_picture((fs::is_directory(train, code) ? train : root) / name)) return true;
-  }
-  return false;
-}
-
-DatasetPair load_image_folder(const fs::path& root, const ImageFolderOptions& options, ThreadPool& pool,
-                              const SourceLog& log) {
+DatasetPair load(const fs::path& root, const ImageFolderOptions& options, ThreadPool& pool,
+                 const SourceLog& log) {
   const fs::path full = fs::absolute(root).lexically_normal();
   const std::string name = (full.has_filename() ? full : full.parent_path()).filename().string();
   const auto exists = [&](const char* part) { return fs::is_directory(root / part); };
@@ -223,8 +211,8 @@ DatasetPair load_image_folder(const fs::path& root, const ImageFolderOptions& op
   std::vector<File> train, validation, test;
   if (exists("train")) {
     train = files_of(root / "train", classes);
-    if (exists("test") && exists("val")) validation = files_of(root / "val", classes);
-    if (exists("test") || exists("val")) test = files_of(root / (exists("test") ? "test" : "val"), classes);
+    if (exists("val")) validation = files_of(root / "val", classes);
+    if (exists("test")) test = files_of(root / "test", classes);
   } else {
     train = files_of(root, classes);
   }
@@ -257,12 +245,40 @@ DatasetPair load_image_folder(const fs::path& root, const ImageFolderOptions& op
   }
   DatasetPair pair{load_files(train, validation.size(), name, classes, format, reader),
                    load_files(test, 0, name, classes, format, reader)};
+  if (pair.train.size() == pair.train.validation || pair.test.size() == 0) {
+    throw Error(ErrorKind::data, "of the training pictures, or of those for the test, none can be read")
+        .where(root.string());
+  }
   const std::vector<std::string> bad = reader.bad();
   for (const std::string& what : bad) log.line("left out: " + what);
   if (!bad.empty()) log.line(std::to_string(bad.size()) + " files left out");
   log.line(name + " from " + root.string() + ": " + std::to_string(classes.size()) + " classes, " +
            std::to_string(format.channels) + "x" + std::to_string(format.h) + "x" + std::to_string(format.w));
   return pair;
+}
+
+}  // namespace
+
+bool is_image_folder(const fs::path& root) {
+  std::error_code code;
+  if (!fs::is_directory(root, code)) return false;
+  const fs::path train = root / "train", classes = fs::is_directory(train, code) ? train : root;
+  try {
+    const std::vector<std::string> names = folders_in(classes);
+    return std::any_of(names.begin(), names.end(),
+                       [&](const auto& name) { return has_picture(classes / name); });
+  } catch (const fs::filesystem_error&) {  // who loads it is told
+    return true;
+  }
+}
+
+DatasetPair load_image_folder(const fs::path& root, const ImageFolderOptions& options, ThreadPool& pool,
+                              const SourceLog& log) {
+  try {
+    return load(root, options, pool, log);
+  } catch (const fs::filesystem_error& e) {  // of the walk through the folders
+    throw Error(ErrorKind::data, "a folder cannot be read").where(e.path1().string()).got(e.code().message());
+  }
 }
 
 }  // namespace unfold

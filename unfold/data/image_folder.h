@@ -18,17 +18,18 @@ struct ImageFolderOptions {
 /// Whether `root` looks like one: root/CLASS/picture or root/train/CLASS/picture.
 bool is_image_folder(const std::filesystem::path& root);
 
-/// Reads root/train/CLASS/... and root/test/CLASS/... (or root/val/CLASS/..., if there is no test folder;
-/// with both, val's pictures are Dataset::validation). Without such folders the classes lie in root itself,
-/// and every sixth picture of each class is kept for the test. Pictures are .png, .jpg, .jpeg, .bmp, .ppm and
-/// .pgm files, at any depth below their class; classes are in the order of their names, as bytes.
+/// Reads root/train/CLASS/..., root/val/CLASS/... (Dataset::validation) and root/test/CLASS/...; without a
+/// folder train the classes lie in root itself. Without test pictures every sixth training picture of each
+/// class is kept for the test: val's choose the best weights, so what they say of these is no test. Pictures
+/// are .png, .jpg, .jpeg, .bmp, .ppm and .pgm files, at any depth below their class; classes are in the order
+/// of their names, as bytes.
 ///
 /// All pictures are held as bytes of one size: their own, if all are alike and at most 256 x 256, else
 /// options.h x w, made by fit_picture. They have three channels if one of them has, else one. The training
 /// pictures' order is drawn once and for all, so that the last of them are a fair sample.
 ///
 /// Throws data naming the folder or file: no classes, one without pictures, one that only the test has, more
-/// than 256, a picture that cannot be read; or if all of them would take more than 8 GiB.
+/// than 256, a picture or folder that cannot be read; or if all of them would take more than 8 GiB.
 DatasetPair load_image_folder(const std::filesystem::path& root, const ImageFolderOptions& options,
                               ThreadPool& pool, const SourceLog& log);
 
