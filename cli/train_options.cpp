@@ -29,6 +29,10 @@ Recipe TrainFlags::recipe() const {
     }
     r.schedule.kind = schedule_named(schedule);
   }
+  if (nesterov && r.optimizer.kind != OptimizerOptions::Kind::sgd)
+    throw Error(ErrorKind::usage, "--nesterov is for SGD")
+        .got(optimizer_name(r.optimizer.kind))
+        .hint("add --optimizer sgd");
   if (nesterov) r.optimizer.nesterov = true;
   r.freeze = freeze;
   if (augment) r.augment = augmentation_from(*augment);
@@ -50,7 +54,10 @@ void TrainFlags::add_to(CLI::App* c) {
       "--init-from", init_from,
       "Begin with the weights of this model file, run folder or PyTorch's safetensors, as far as names and "
       "shapes fit");
-  c->add_option("--freeze", freeze, "Leave parameters as they are: names, or patterns such as 'features.*'");
+  c->add_option("--freeze", freeze,
+                "Leave weights as they are: names, or patterns such as 'features.*'; running statistics "
+                "still follow the "
+                "data, as in PyTorch");
   c->add_flag("--skip-bad", skip_bad, "Leave out pictures that cannot be read, and say which");
   c->add_option("--epochs", epochs, "Passes over the training data");
   c->add_option("--batch-size,--batch", batch_size, "Images per step");

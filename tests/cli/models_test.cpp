@@ -103,9 +103,9 @@ TEST_CASE(
                                              "bn1.*", "--epochs", "2", "--batch", "20", "--out", tuned});
   CAPTURE(tune.out);
   REQUIRE(tune.code == 0);
-  CHECK(tune.out.find("1 of another shape, drawn anew: fc.weight: (2, 64) there, (3, 64) here") ==
+  CHECK(tune.out.find("1 of another shape, left as drawn: fc.weight: (2, 64) there, (3, 64) here") ==
         std::string::npos);
-  CHECK(tune.out.find("2 of another shape, drawn anew: fc.weight: (2, 64) there, (3, 64) here") !=
+  CHECK(tune.out.find("2 of another shape, left as drawn: fc.weight: (2, 64) there, (3, 64) here") !=
         std::string::npos);
   const Model old_model = load_model(out + "/best.safetensors").model,
               new_model = load_model(tuned + "/last.safetensors").model;
@@ -117,6 +117,8 @@ TEST_CASE(
                 *b = new_model.parameters.slice(new_model.parameters.table().find(slice.name));
     CHECK(std::equal(a, a + n, b));
   }
+  CHECK(unfold_program({"train", "--nesterov", "--optimizer", "adam", "--data", data, "--out", tuned + "2"})
+            .code == 2);
   const ProcessResult unknown = unfold_program({"train", "--model", "resnet20", "--data", data, "--freeze",
                                                 "layer9.*", "--out", (folder / "no").string()});
   CHECK(unknown.code == 2);

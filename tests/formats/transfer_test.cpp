@@ -58,10 +58,11 @@ TEST_CASE("what fits is taken over, and the rest is told") {
   CHECK(t.reshaped == std::vector<std::string>{"fc.weight: (10, 2) there, (3, 2) here"});
   CHECK(t.missing == std::vector<std::string>{"bn.bias", "bn.running_mean", "fc.bias"});
   CHECK(t.left_over == std::vector<std::string>{"head.bias"});
-  CHECK(t.text(2) ==
-        "2 taken over: bn.weight, bn.running_var\n1 of another shape, drawn anew: fc.weight: (10, 2) there, "
-        "(3, 2) here\n"
-        "3 not in the file, drawn anew: bn.bias, bn.running_mean, ...\n1 in the file only: head.bias");
+  CHECK(
+      t.text(2) ==
+      "2 taken over: bn.weight, bn.running_var\n1 of another shape, left as drawn: fc.weight: (10, 2) there, "
+      "(3, 2) here\n"
+      "3 not in the file, left as drawn: bn.bias, bn.running_mean, ...\n1 in the file only: head.bias");
   const auto at = [](const Parameters<float>& p, const char* name) { return p.slice(p.table().find(name)); };
   CHECK(at(to, "bn.weight")[1] == -2);
   CHECK(at(to, "bn.running_var")[1] == 0.1f);

@@ -64,8 +64,8 @@ std::string Transfer::text(size_t most) const {
     text += names.size() > most ? ", ...\n" : "\n";
   };
   add(matched, "taken over");
-  add(reshaped, "of another shape, drawn anew");
-  add(missing, "not in the file, drawn anew");
+  add(reshaped, "of another shape, left as drawn");
+  add(missing, "not in the file, left as drawn");
   add(left_over, "in the file only");
   if (!text.empty()) text.pop_back();
   return text;

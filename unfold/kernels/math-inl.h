@@ -39,8 +39,9 @@ HWY_INLINE V Exp(D d, V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, hn::Mul(hn::Mul(p, a), b));
 }
 
-/// log(x) of normal x > 0: x = 2^n m with sqrt(1/2) <= m < sqrt(2), log m = 2 artanh(s) with s = (m-1)/(m+1), whose
-/// series ends at s^11 (|s| < 0.172: remainder 3e-10 of log m). Zero, denormals, negative numbers and NaN give anything.
+/// log(x) of normal x > 0: x = 2^n m with sqrt(1/2) <= m < sqrt(2), log m = 2 artanh(s) with s = (m-1)/(m+1),
+/// whose series ends at s^11 (|s| < 0.172: remainder 3e-10 of log m). Zero, denormals, negative numbers and
+/// NaN give anything.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Log(D d, V x) {
   const hn::RebindToSigned<D> di;
