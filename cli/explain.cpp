@@ -48,6 +48,25 @@ bool fits_a_page(const Model& model, size_t images, const ExplainFlags& o) {
       .hint("--png DIR writes what it saw as pictures, for models of any size");
 }
 
+/// The model as it answers: a batch normalisation stands in the layer before it. The page follows a step of
+/// training of single pictures, and these have no statistics of their own.
+Model folded(Model model, const Global& global) {
+  std::optional<Folded> plain = fold(model.graph, model.parameters);
+  if (plain) {
+    model.graph = std::move(plain->graph);
+    model.parameters = std::move(plain->parameters);
+    if (!global.quiet)
+      std::cerr << "note: batch normalisations are shown within the layers before them" << std::endl;
+  }
+  for (const Node& node : model.graph.nodes()) {
+    if (!node.op->whole_batch()) continue;
+    throw Error(ErrorKind::usage,
+                "a batch normalisation that is not behind a convolution or a linear layer cannot be shown")
+        .where(node.name);
+  }
+  return model;
+}
+
 /// The data set whose patches are shown: --data, else the one the model learned from, if that lies on this
 /// machine.
 std::optional<DatasetPair> data_for(const Model& model, const ExplainFlags& o, const Global& global) {
@@ -83,7 +102,7 @@ int run_explain(const ExplainFlags& o, const Global& global) {
         .wanted("at most " + std::to_string(kMostImages))
         .got(std::to_string(files.size()));
   }
-  const Model model = open_model(path, global);
+  const Model model = folded(open_model(path, global), global);
   const bool page = fits_a_page(model, files.size(), o);
   const Node* layer = o.layer.empty() ? nullptr : &layer_named(model.graph, o.layer);
   if (layer && layer->op->type() != "Conv2d") {

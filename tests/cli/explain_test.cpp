@@ -65,6 +65,36 @@ TEST_CASE("explain writes one page that loads nothing and holds every layer of e
   CHECK(data.at("values").at(0).at("gradient").at(1).get<std::string>().size() == (1024 * 4 + 2) / 3 * 4);
 }
 
+TEST_CASE(
+    "explain shows a network with batch normalisation as it answers, not as a batch of one would train it") {
+  const TemporaryFolder folder;
+  Graph g;
+  ValueId x =
+      g.relu("relu", g.batch_norm("bn", g.conv2d("conv", g.input({1, 32, 32}), 4, Window2d::square(5))));
+  g.linear("fc", g.flatten("flatten", g.max_pool2d("pool", x, Window2d::square(4, 4))), 10);
+  Model model = make_model("lenet5", 1);
+  model.name = "normed";
+  model.graph = g;
+  model.parameters = Parameters<float>(g.parameter_table());
+  initialise(model.parameters, Init::pytorch, 3);
+  std::fill_n(model.parameters.slice(model.parameters.table().find("bn.running_mean")), 4, 0.3f);
+  std::fill_n(model.parameters.slice(model.parameters.table().find("bn.running_var")), 4, 5.0f);
+  const std::string file = (folder / "normed.safetensors").string(), page = (folder / "page.html").string();
+  save_model(file, model);
+  const ProcessResult asked = unfold_program({"predict", file, kSeven, "--top", "10", "--json"});
+  REQUIRE(asked.code == 0);
+  const ProcessResult made = unfold_program({"explain", file, kSeven, "-o", page, "--data", "none"});
+  CAPTURE(made.err);
+  REQUIRE(made.code == 0);
+  CHECK(made.err.find("batch normalisations are shown within") != std::string::npos);
+  const std::string html = text_of(page);
+  CHECK(html.find("\"bn\"") == std::string::npos);
+  const Json answer = Json::parse(asked.out).at(0).at("top").at(0), image = data_of(html).at("images").at(0);
+  CHECK(answer.at("class") ==
+        std::to_string(image.at("class").get<int>()));  // the page takes the answer as the truth
+  CHECK(std::abs(std::exp(-image.at("loss").get<double>()) - answer.at("probability").get<double>()) <= 1e-6);
+}
+
 TEST_CASE("explain: names that are HTML stay text") {
   const TemporaryFolder folder;
   const std::string hostile = "</script><script>alert(1)</script><img src=x onerror=alert(2)>";
