@@ -4,6 +4,7 @@
 
 #include "cli/run.h"
 #include "cli/suggest.h"
+#include "cli/summary_onnx.h"
 
 namespace unfold::cli {
 namespace {
@@ -20,6 +21,13 @@ int run_summary(const SummaryFlags& o, const Global& global) {
   const bool named = std::find(model_names().begin(), model_names().end(), o.model) != model_names().end();
   if (!named && !std::filesystem::exists(o.model)) {
     throw unknown_name("model", o.model, {model_names().begin(), model_names().end()});
+  }
+  if (!named && std::filesystem::path(o.model).extension() == ".onnx") {
+    if (!o.input.empty() || o.plan || o.training) {
+      throw Error(ErrorKind::usage, "--input, --plan and --training are not for ONNX files").where(o.model);
+    }
+    print_onnx_summary(o.model, o.json);
+    return kOk;
   }
   const std::optional<Shape> input = shape_of(o.input);
   if (input && !named)
@@ -72,7 +80,7 @@ void add_summary(CLI::App& app, Global& global) {
   auto o = std::make_shared<SummaryFlags>();
   CLI::App* c = app.add_subcommand("summary", "Layers, shapes and parameters of a network");
   c->add_option("MODEL", o->model,
-                "A name of 'unfold models' (default: lenet5), a model file or a run folder");
+                "A name of 'unfold models' (default: lenet5), a model file, a run folder or an ONNX file");
   c->add_option("--input", o->input, "CxHxW of the input; default: as the network was made for");
   c->add_flag("--plan", o->plan, "Also how it will run: kernels, numerics, memory");
   c->add_flag("--training", o->training, "Of a training step");
@@ -82,7 +90,7 @@ void add_summary(CLI::App& app, Global& global) {
   c->add_flag("--json", o->json, "JSON on stdout");
   c->footer(
       "Examples:\n  unfold summary\n  unfold summary resnet18 --input 3x64x64 --batch 8\n  unfold summary "
-      "runs/lenet5-1 --plan --training --batch 100");
+      "runs/lenet5-1 --plan --training --batch 100\n  unfold summary net.onnx");
   on_run(c, global, [o, &global] { return run_summary(*o, global); });
 }
 

@@ -14,7 +14,7 @@ install(DIRECTORY docs examples exercises DESTINATION ${CMAKE_INSTALL_DOCDIR} PA
 
 # `copyright`: our licence, and those of what is compiled into the program from headers alone.
 file(READ LICENSE copyright)
-foreach(package nlohmann-json3-dev libcli11-dev)
+foreach(package nlohmann-json3-dev libcli11-dev libprotozero-dev)
   if(EXISTS /usr/share/doc/${package}/copyright)
     file(READ /usr/share/doc/${package}/copyright text)
     string(APPEND copyright "\n---- The program holds code of Debian's package ${package}, which is under these terms:\n\n${text}")

@@ -134,3 +134,29 @@ TEST_CASE(
   };
   CHECK((weights("1") == weights("16")));
 }
+
+TEST_CASE("summary of an ONNX file: what it holds, as text and as JSON; what is none is refused") {
+  const std::string model = UNFOLD_FORMATS_DATA "/tiny.onnx";
+  const ProcessResult text = unfold_program({"summary", model});
+  REQUIRE(text.code == 0);
+  CHECK(text.out.find("ONNX, IR version 8, opset 17, org.example opset 3, by make_data\n") == 0);
+  CHECK(text.out.find("\n  x  FLOAT (?, 1, 4, 4)\n") != std::string::npos);
+  CHECK(text.out.find("\n  1 x org.example.Mystery\n") != std::string::npos);
+  CHECK(text.out.find("\n4 nodes, 9 stored tensors of 32 elements\n") != std::string::npos);
+
+  const ProcessResult result = unfold_program({"summary", model, "--json"});
+  REQUIRE(result.code == 0);
+  const Json json = Json::parse(result.out);
+  CHECK(json.at("opsets") == Json{{"", 17}, {"org.example", 3}});
+  CHECK(json.at("inputs") == Json::parse(R"([{"name": "x", "type": "FLOAT", "shape": [null, 1, 4, 4]}])"));
+  CHECK(json.at("outputs") == Json::parse(R"([{"name": "out", "type": "FLOAT", "shape": null}])"));
+  CHECK(json.at("operators").at("Conv") == 1);
+  CHECK(json.at("bytes") == 122);
+
+  const TemporaryFolder folder;
+  write_file(folder / "picture.onnx", "GIF89a");
+  const ProcessResult refused = unfold_program({"summary", (folder / "picture.onnx").string()});
+  CHECK(refused.code == 4);
+  CHECK(refused.err.find("picture.onnx: this is no ONNX file") != std::string::npos);
+  CHECK(unfold_program({"summary", model, "--plan"}).code == 2);
+}

@@ -1,0 +1,11 @@
+// unfold summary of an ONNX file: what it holds.
+#pragma once
+
+#include <filesystem>
+
+namespace unfold::cli {
+
+/// Prints opsets, inputs, outputs, operators and weights, as text or JSON. Throws as onnx::read_model does.
+void print_onnx_summary(const std::filesystem::path& path, bool json);
+
+}  // namespace unfold::cli
