@@ -35,7 +35,7 @@ std::string refusal(std::string_view text) {
 
 /// A message that `fill` writes.
 template <class F>
-std::string message(F fill) {
+std::string message(const F& fill) {
   std::string text;
   protozero::pbf_writer writer(text);
   fill(writer);
@@ -57,7 +57,7 @@ struct Dims {
 };
 
 template <class F>
-std::string tensor_of(const Dims& dims, F fill) {
+std::string tensor_of(const Dims& dims, const F& fill) {
   return message([&](auto& w) {
     for (const int64_t size : dims.sizes) w.add_int64(1, size);
     w.add_int32(2, dims.type);
