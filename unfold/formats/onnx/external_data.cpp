@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -49,7 +50,7 @@ ExternalData::~ExternalData() {
   for (const auto& [name, file] : files_) ::close(file.descriptor);
 }
 
-const ExternalData::File& ExternalData::open(const std::string& location, std::string_view where) {
+ExternalData::File& ExternalData::open(const std::string& location, std::string_view where) {
   const auto known = files_.find(location);
   if (known != files_.end()) return known->second;
   if (files_.size() == kMaxFiles) refuse(where, location, "the 65th file");
@@ -78,14 +79,19 @@ const ExternalData::File& ExternalData::open(const std::string& location, std::s
   if (::fstat(at.get(), &status) != 0) refuse(where, location, std::strerror(errno));
   if (!S_ISREG(status.st_mode)) refuse(where, location, "no regular file");
   if (status.st_nlink > 1) refuse(where, location, "a hard link");
-  const File file{at.get(), static_cast<uint64_t>(status.st_size)};
-  const File& kept = files_.emplace(location, file).first->second;
+  const File file{at.get(), static_cast<uint64_t>(status.st_size), status.st_dev, status.st_ino};
+  File& kept = files_.emplace(location, file).first->second;
   at.release();
   return kept;
 }
 
-uint64_t ExternalData::size(const std::string& location, std::string_view where) {
-  return open(location, where).bytes;
+uint64_t ExternalData::first_seen(const std::string& location, std::string_view where) {
+  File& file = open(location, where);
+  const bool seen = std::any_of(files_.begin(), files_.end(), [&](const auto& other) {
+    return other.second.seen && other.second.device == file.device && other.second.node == file.node;
+  });
+  file.seen = true;
+  return seen ? 0 : file.bytes;
 }
 
 void ExternalData::read(const std::string& location, uint64_t offset, std::span<std::byte> to,

@@ -19,9 +19,10 @@ class ExternalData {
   ExternalData(const ExternalData&) = delete;
   ExternalData& operator=(const ExternalData&) = delete;
 
-  /// Bytes of the file `location`, opened if it is not yet. Throws model, naming `where`, for an absolute
-  /// path, one with "..", a symbolic or hard link anywhere in it, and what is no regular file.
-  uint64_t size(const std::string& location, std::string_view where);
+  /// Opens the file `location`; its bytes the first time, then 0, however the path is spelled. Throws model,
+  /// naming `where`, for an absolute path, one with "..", a symbolic or hard link anywhere in it, and what is
+  /// no regular file.
+  uint64_t first_seen(const std::string& location, std::string_view where);
   /// Fills `to` with the bytes from `offset` on. Throws model if there are too few.
   void read(const std::string& location, uint64_t offset, std::span<std::byte> to, std::string_view where);
 
@@ -29,8 +30,10 @@ class ExternalData {
   struct File {
     int descriptor;
     uint64_t bytes;
+    uint64_t device, node;
+    bool seen = false;
   };
-  const File& open(const std::string& location, std::string_view where);
+  File& open(const std::string& location, std::string_view where);
 
   std::filesystem::path folder_;
   std::map<std::string, File> files_;

@@ -25,9 +25,16 @@ constexpr std::string_view kTypes[] = {
     "INT64",     "STRING",     "BOOL",       "FLOAT16",      "DOUBLE",         "UINT32",     "UINT64",
     "COMPLEX64", "COMPLEX128", "BFLOAT16",   "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ",
     "UINT4",     "INT4",       "FLOAT4E2M1", "FLOAT8E8M0",   "UINT2",          "INT2"};
-/// What Attribute's field `type` may say, and what is not read here.
-constexpr std::string_view kUnread[] = {"a graph", "graphs", "a sparse tensor", "sparse tensors",
-                                        "a type",  "types",  "tensors",         "nothing"};
+/// Fields of an attribute that are not read here.
+struct UnreadField {
+  uint32_t tag;
+  std::string_view kind;
+};
+constexpr UnreadField kUnread[] = {{6, "a graph"},        {10, "tensors"}, {11, "graphs"},
+                                   {14, "a type"},        {15, "types"},   {22, "a sparse tensor"},
+                                   {23, "sparse tensors"}};
+constexpr std::string_view kHint =
+    "write it again with its exporter, or fetch it again: a download may have been cut";
 
 class Reader {
  public:
@@ -165,7 +172,7 @@ class Reader {
 
   [[noreturn]] void refuse(std::string_view what, std::string_view wanted = {},
                            std::string_view got = {}) const {
-    throw Error(kind_, what).where(here()).wanted(wanted).got(got);
+    throw Error(kind_, what).where(here()).wanted(wanted).got(got).hint(kHint);
   }
 
   void same(uint64_t wanted, uint64_t got, const std::string& unit) const {
@@ -319,7 +326,7 @@ class Reader {
     std::optional<float> f;
     std::optional<std::string> s;
     std::optional<data_view> t;
-    size_t unread = std::size(kUnread) - 1;
+    std::string_view unread = "nothing";
     int64_t type = 0;
     pbf_reader r(bytes);
     while (r.next()) {
@@ -352,35 +359,11 @@ class Reader {
         case 20:
           type = integer(r);
           break;
-        case 6:
-          unread = 0;
-          r.skip();
-          break;
-        case 11:
-          unread = 1;
-          r.skip();
-          break;
-        case 22:
-          unread = 2;
-          r.skip();
-          break;
-        case 23:
-          unread = 3;
-          r.skip();
-          break;
-        case 14:
-          unread = 4;
-          r.skip();
-          break;
-        case 15:
-          unread = 5;
-          r.skip();
-          break;
-        case 10:
-          unread = 6;
-          r.skip();
-          break;
         default:
+          if (const auto* found = std::ranges::find(kUnread, r.tag(), &UnreadField::tag);
+              found != std::end(kUnread)) {
+            unread = found->kind;
+          }
           r.skip();
       }
     }
@@ -402,7 +385,7 @@ class Reader {
     } else if (type == 8 || (type == 0 && !strings.empty())) {
       out.value = std::move(strings);
     } else {
-      out.value = Unread{std::string(kUnread[unread])};
+      out.value = Unread{std::string(unread)};
     }
     return out;
   }
@@ -468,8 +451,8 @@ class Reader {
     if (sizes.size() > Shape::kMaxRank) {
       refuse("a tensor has too many axes", "at most 8", std::to_string(sizes.size()));
     }
-    if (std::any_of(sizes.begin(), sizes.end(), [](int64_t size) { return size < 0; })) {
-      refuse("a size is negative");
+    for (const int64_t size : sizes) {
+      if (size < 0) refuse("a size is negative", "0 or more", std::to_string(size));
     }
     // A zero among the sizes does not excuse what is too large beside it.
     uint64_t product = 1, all = 1;
@@ -513,10 +496,7 @@ class Reader {
       refuse("values in another file", "a model that is one file", printable(external.location));
     if (external.length) same(size, *external.length, "bytes");
     // A file's bytes are to be had once, however many tensors name them.
-    const uint64_t bytes = external_->size(external.location, here());
-    if (std::find(paid_.begin(), paid_.end(), external.location) != paid_.end()) return;
-    paid_.push_back(external.location);
-    budget_ += bytes;
+    budget_ += external_->first_seen(external.location, here());
   }
 
   /// Calls body(field) for the fields that can hold elements of this dtype.
@@ -605,7 +585,7 @@ class Reader {
   std::string where_;
   ExternalData* external_;
   uint64_t budget_;
-  std::vector<std::string> path_, paid_;
+  std::vector<std::string> path_;
 };
 
 data_view view_of(std::span<const std::byte> bytes) {
@@ -618,7 +598,10 @@ auto translated(ErrorKind kind, std::string_view where, F read) {
   try {
     return read();
   } catch (const protozero::exception& e) {
-    throw Error(kind, "this is no ONNX file, or a part of one is missing").where(where).got(e.what());
+    throw Error(kind, "this is no ONNX file, or a part of one is missing")
+        .where(where)
+        .got(e.what())
+        .hint(kHint);
   }
 }
 
