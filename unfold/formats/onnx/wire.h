@@ -18,9 +18,11 @@ using protozero::data_view;
 using protozero::pbf_reader;
 using protozero::pbf_wire_type;
 
+/// What to do about a file that cannot be read.
 inline constexpr std::string_view kHint =
     "write it again with its exporter, or fetch it again: a download may have been cut";
 
+/// The base of the readers. What is refused is thrown as an Error of kind `kind`, with its place in the file.
 class Wire {
  public:
   Wire(ErrorKind kind, std::string_view where, uint64_t bytes) : kind_(kind), where_(where) {
