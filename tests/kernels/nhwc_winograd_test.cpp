@@ -14,18 +14,20 @@ using namespace unfold::test;
 
 namespace {
 
-/// Sizes around tiles of 4 x 4 and of 16 channels, asymmetric padding, images smaller than a patch.
+/// Kernels of 3 x 3 and 5 x 5; sizes around tiles of 4 x 4 and of 16 channels, asymmetric padding, images
+/// smaller than a patch.
 Conv2dShape random_shape(Random& random) {
   while (true) {
     const auto draw = [&](int64_t low, int64_t high) { return low + random.below(high - low + 1); };
-    Window2d k = Window2d::square(3);
-    const int64_t pad = draw(0, 9) ? 2 : 5;
+    const int64_t side = draw(0, 1) ? 3 : 5;
+    Window2d k = Window2d::square(side);
+    const int64_t pad = draw(0, 9) ? side - 1 : 5;
     k.pad_top = draw(0, pad);
     k.pad_left = draw(0, pad);
     k.pad_bottom = draw(0, pad);
     k.pad_right = draw(0, pad);
     const int64_t ih = draw(1, 18), iw = draw(1, 18);
-    if (ih + k.pad_top + k.pad_bottom < 3 || iw + k.pad_left + k.pad_right < 3) continue;
+    if (ih + k.pad_top + k.pad_bottom < side || iw + k.pad_left + k.pad_right < side) continue;
     const int64_t ic = draw(0, 1) ? 16 * draw(1, 3) : draw(1, 50),
                   oc = draw(0, 1) ? 16 * draw(1, 9) : draw(1, 50);
     return Conv2dShape::infer({draw(1, 3), ic, ih, iw}, oc, k, "test");
@@ -128,11 +130,11 @@ struct Worst {
 
 struct Layer {
   const char* name;
-  int64_t ic, size, oc;
+  int64_t ic, size, oc, side = 3;
 };
 
-/// Every 3 x 3 convolution of stride 1 and more than 3 channels of these networks, images cropped where they
-/// are large.
+/// Every convolution of 3 x 3 or 5 x 5, stride 1 and more than 3 channels of these networks, images cropped
+/// where they are large.
 constexpr auto kLayers = std::to_array<Layer>({
     {"VGG-16 conv1_2", 64, 30, 64},
     {"VGG-16 conv2_1", 64, 22, 128},
@@ -142,16 +144,19 @@ constexpr auto kLayers = std::to_array<Layer>({
     {"VGG-16 conv4_1", 256, 9, 512},
     {"VGG-16 conv4_2", 512, 8, 512},
     {"VGG-16 conv5", 512, 7, 512},
+    {"AlexNet conv2", 64, 14, 192, 5},
     {"AlexNet conv3", 192, 13, 384},
     {"AlexNet conv4", 384, 9, 256},
     {"AlexNet conv5", 256, 13, 256},
     {"ResNet-18 layer1", 64, 28, 64},
     {"ResNet-18 layer2", 128, 14, 128},
     {"ResNet-18 layer3", 256, 7, 256},
+    {"GoogLeNet inception 4e", 32, 14, 128, 5},
 });
 
 Conv2dShape shape_of(const Layer& l) {
-  return Conv2dShape::infer({1, l.ic, l.size, l.size + 1}, l.oc, Window2d::square(3, 1, 1), l.name);
+  return Conv2dShape::infer({1, l.ic, l.size, l.size + 1}, l.oc, Window2d::square(l.side, 1, l.side / 2),
+                            l.name);
 }
 
 /// x and dy as after a ReLU: no negative value, half of them 0.
@@ -175,8 +180,11 @@ TEST_CASE("Winograd over NHWC: 300 random layers within 3e-6, whole and in range
     const Exact want = in_double(s, d);
     const Passes got = by_winograd(s, d, i % 2 ? &random : nullptr);
     worst.meet(got, want);
-    kinds["ragged tiles"] += s.oh % 4 || s.ow % 4;
-    kinds["whole tiles"] += s.oh % 4 == 0 && s.ow % 4 == 0;
+    const bool three = s.window.kernel_h == 3;
+    const int64_t tile = three ? 4 : 2;
+    kinds[three ? "3 x 3" : "5 x 5"] += 1;
+    kinds["ragged tiles"] += s.oh % tile || s.ow % tile;
+    kinds["whole tiles"] += s.oh % tile == 0 && s.ow % tile == 0;
     kinds["ragged channels"] += s.ic % 16 && s.oc % 16;
     kinds["asymmetric padding"] += s.window.pad_left != s.window.pad_right;
     kinds["smaller than a patch"] += s.ih < 6 && s.iw < 6;
@@ -221,7 +229,12 @@ TEST_CASE("Winograd over NHWC: what it suits") {
   CHECK_FALSE(suits(64, 32, 64, Window2d::square(3, 2, 1)));
   CHECK_FALSE(suits(64, 32, 64, Window2d::square(3, 1, 1, 2)));
   CHECK_FALSE(suits(64, 32, 64, Window2d::square(3, 1, 1, 1, 2)));
-  CHECK_FALSE(suits(64, 32, 64, Window2d::square(5, 1, 2)));
+  CHECK(suits(64, 27, 192, Window2d::square(5, 1, 2)));
+  CHECK_FALSE(suits(64, 32, 64, Window2d::square(5, 2, 2)));
+  CHECK_FALSE(suits(64, 32, 64, Window2d::square(7, 1, 3)));
+  Window2d flat = Window2d::square(5, 1, 1);
+  flat.kernel_h = 3;
+  CHECK_FALSE(suits(64, 32, 64, flat));
   CHECK_FALSE(suits(64, 32, 64, Window2d::square(1)));
 }
 
@@ -248,6 +261,7 @@ TEST_CASE("Winograd over NHWC: every SIMD target, and the same bits from all wit
   std::vector<Conv2dShape> shapes;
   for (int i = 0; i < 30; ++i) shapes.push_back(random_shape(random));
   shapes.push_back(Conv2dShape::infer({2, 70, 15, 17}, 150, Window2d::square(3, 1, 1), "several blocks"));
+  shapes.push_back(Conv2dShape::infer({2, 40, 15, 17}, 90, Window2d::square(5, 1, 2), "several blocks"));
   for (const Conv2dShape& s : shapes) {
     const Data d = real_numbers(s, random);
     const Exact want = in_double(s, d);
@@ -269,11 +283,12 @@ TEST_CASE("Winograd over NHWC: every SIMD target, and the same bits from all wit
 
 TEST_CASE("Winograd over NHWC: chains of dw over parts of a row, rows, images and several images") {
   Random random(37, "groups");
-  const auto layer = [](int64_t n, int64_t h, int64_t w) {
-    return Conv2dShape::infer({n, 19, h, w}, 150, Window2d::square(3, 1, 1), "groups");
+  const auto layer = [](int64_t n, int64_t h, int64_t w, int64_t side = 3) {
+    return Conv2dShape::infer({n, 19, h, w}, 150, Window2d::square(side, 1, side / 2), "groups");
   };
   Worst worst;
-  for (const Conv2dShape& s : {layer(1, 5, 900), layer(2, 61, 60), layer(2, 40, 50), layer(21, 7, 6)}) {
+  for (const Conv2dShape& s : {layer(1, 5, 900), layer(2, 61, 60), layer(2, 40, 50), layer(21, 7, 6),
+                               layer(1, 3, 450, 5), layer(2, 31, 30, 5), layer(9, 7, 6, 5)}) {
     CAPTURE(s.x_shape().text());
     const Data any = real_numbers(s, random), not_negative = positive(any);
     const Passes whole = by_winograd(s, any);

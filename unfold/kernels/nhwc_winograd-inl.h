@@ -1,8 +1,8 @@
-// Winograd's F(4x4, 3x3) over 16 channels at a time: the changes between pixels and values at the points,
-// compiled once for each target by the files that include this behind <hwy/foreach_target.h>.
+// Winograd's F(4x4, 3x3) and F(2x2, 5x5) over 16 channels at a time: the changes between pixels and values at
+// the points, compiled once for each target by the files that include this behind <hwy/foreach_target.h>.
 //
 // Along one axis, with the points 0, +-a, +-b, infinity, a = 5/8, b = 3/2: six pixels d of a source, three
-// weights g, and four outputs y meet as
+// weights g and four outputs y, or five and two, meet as
 //   y = A^T ((G g) * (B^T d)),
 // so (a bilinear form may be transposed) dw = G^T ((A dy) * (B^T d)). The functions below are B^T, G, A^T, A
 // and G^T; in two dimensions each is applied along the columns, then along the rows.
@@ -33,12 +33,13 @@ using nhwc::TilePlace;
 using D = hn::CappedTag<float, kNhwcTile>;
 using V = hn::Vec<D>;
 
-constexpr int kSide = static_cast<int>(kPatch), kOutputs = static_cast<int>(kNhwcWinogradTile), kTaps = 3;
+constexpr int kSide = static_cast<int>(kPatch);
 constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
 
 // All but the last three lines are exact in float.
 constexpr float kA = 5.0f / 8, kB = 3.0f / 2, kA2 = kA * kA, kB2 = kB * kB;
-constexpr float kA3 = kA2 * kA, kB3 = kB2 * kB, kSum = kA2 + kB2, kProduct = kA2 * kB2;
+constexpr float kA3 = kA2 * kA, kB3 = kB2 * kB, kA4 = kA2 * kA2, kB4 = kB2 * kB2;
+constexpr float kSum = kA2 + kB2, kProduct = kA2 * kB2;
 constexpr double kExactA2 = 25.0 / 64, kExactB2 = 9.0 / 4;
 constexpr auto kNormZero = static_cast<float>(1 / (kExactA2 * kExactB2));
 constexpr auto kNormA = static_cast<float>(1 / (2 * kExactA2 * (kExactA2 - kExactB2)));
@@ -62,67 +63,138 @@ struct Source {
   }
 };
 
-/// G: a kernel at the points.
-struct Kernel {
-  static constexpr int kFrom = kTaps, kTo = kSide;
-  static HWY_INLINE void apply(const V (&g)[kFrom], V (&p)[kTo]) {
-    const D d;
-    const V norm_a = hn::Set(d, kNormA), norm_b = hn::Set(d, kNormB);
-    const V even_a = hn::MulAdd(g[2], hn::Set(d, kA2), g[0]),
-            even_b = hn::MulAdd(g[2], hn::Set(d, kB2), g[0]);
-    p[0] = hn::Mul(g[0], hn::Set(d, kNormZero));
-    p[1] = hn::Mul(hn::MulAdd(g[1], hn::Set(d, kA), even_a), norm_a);
-    p[2] = hn::Mul(hn::NegMulAdd(g[1], hn::Set(d, kA), even_a), norm_a);
-    p[3] = hn::Mul(hn::MulAdd(g[1], hn::Set(d, kB), even_b), norm_b);
-    p[4] = hn::Mul(hn::NegMulAdd(g[1], hn::Set(d, kB), even_b), norm_b);
-    p[5] = g[2];
-  }
+/// The other matrices, for kernels kTaps wide: Kernel is G, Outputs A^T, Gradient A, Weights G^T.
+template <int kTaps>
+struct Matrices;
+
+template <>
+struct Matrices<3> {
+  static constexpr int kOutputs = 4;
+
+  /// A kernel at the points.
+  struct Kernel {
+    static constexpr int kFrom = 3, kTo = kSide;
+    static HWY_INLINE void apply(const V (&g)[kFrom], V (&p)[kTo]) {
+      const D d;
+      const V norm_a = hn::Set(d, kNormA), norm_b = hn::Set(d, kNormB);
+      const V even_a = hn::MulAdd(g[2], hn::Set(d, kA2), g[0]),
+              even_b = hn::MulAdd(g[2], hn::Set(d, kB2), g[0]);
+      p[0] = hn::Mul(g[0], hn::Set(d, kNormZero));
+      p[1] = hn::Mul(hn::MulAdd(g[1], hn::Set(d, kA), even_a), norm_a);
+      p[2] = hn::Mul(hn::NegMulAdd(g[1], hn::Set(d, kA), even_a), norm_a);
+      p[3] = hn::Mul(hn::MulAdd(g[1], hn::Set(d, kB), even_b), norm_b);
+      p[4] = hn::Mul(hn::NegMulAdd(g[1], hn::Set(d, kB), even_b), norm_b);
+      p[5] = g[2];
+    }
+  };
+
+  /// Outputs from products.
+  struct Outputs {
+    static constexpr int kFrom = kSide, kTo = kOutputs;
+    static HWY_INLINE void apply(const V (&p)[kFrom], V (&y)[kTo]) {
+      const D d;
+      const V sum_a = hn::Add(p[1], p[2]), sum_b = hn::Add(p[3], p[4]);
+      const V difference_a = hn::Sub(p[1], p[2]), difference_b = hn::Sub(p[3], p[4]);
+      y[0] = hn::Add(hn::Add(p[0], sum_a), sum_b);
+      y[1] = hn::MulAdd(difference_b, hn::Set(d, kB), hn::Mul(difference_a, hn::Set(d, kA)));
+      y[2] = hn::MulAdd(sum_b, hn::Set(d, kB2), hn::Mul(sum_a, hn::Set(d, kA2)));
+      y[3] = hn::MulAdd(difference_b, hn::Set(d, kB3), hn::MulAdd(difference_a, hn::Set(d, kA3), p[5]));
+    }
+  };
+
+  /// The gradient of outputs at the points.
+  struct Gradient {
+    static constexpr int kFrom = kOutputs, kTo = kSide;
+    static HWY_INLINE void apply(const V (&y)[kFrom], V (&p)[kTo]) {
+      const D d;
+      const V a = hn::Set(d, kA), b = hn::Set(d, kB), a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
+      const V even_a = hn::MulAdd(y[2], a2, y[0]), odd_a = hn::MulAdd(y[3], a2, y[1]);
+      const V even_b = hn::MulAdd(y[2], b2, y[0]), odd_b = hn::MulAdd(y[3], b2, y[1]);
+      p[0] = y[0];
+      p[1] = hn::MulAdd(odd_a, a, even_a);
+      p[2] = hn::NegMulAdd(odd_a, a, even_a);
+      p[3] = hn::MulAdd(odd_b, b, even_b);
+      p[4] = hn::NegMulAdd(odd_b, b, even_b);
+      p[5] = y[3];
+    }
+  };
+
+  /// The gradient of weights from its values at the points.
+  struct Weights {
+    static constexpr int kFrom = kSide, kTo = 3;
+    static HWY_INLINE void apply(const V (&p)[kFrom], V (&g)[kTo]) {
+      const D d;
+      const V norm_a = hn::Set(d, kNormA), norm_b = hn::Set(d, kNormB);
+      const V sum_a = hn::Mul(hn::Add(p[1], p[2]), norm_a), sum_b = hn::Mul(hn::Add(p[3], p[4]), norm_b);
+      const V difference_a = hn::Mul(hn::Sub(p[1], p[2]), norm_a);
+      const V difference_b = hn::Mul(hn::Sub(p[3], p[4]), norm_b);
+      g[0] = hn::Add(hn::MulAdd(p[0], hn::Set(d, kNormZero), sum_a), sum_b);
+      g[1] = hn::MulAdd(difference_b, hn::Set(d, kB), hn::Mul(difference_a, hn::Set(d, kA)));
+      g[2] = hn::MulAdd(sum_b, hn::Set(d, kB2), hn::MulAdd(sum_a, hn::Set(d, kA2), p[5]));
+    }
+  };
 };
 
-/// A^T: outputs from products.
-struct Outputs {
-  static constexpr int kFrom = kSide, kTo = kOutputs;
-  static HWY_INLINE void apply(const V (&p)[kFrom], V (&y)[kTo]) {
-    const D d;
-    const V sum_a = hn::Add(p[1], p[2]), sum_b = hn::Add(p[3], p[4]);
-    const V difference_a = hn::Sub(p[1], p[2]), difference_b = hn::Sub(p[3], p[4]);
-    y[0] = hn::Add(hn::Add(p[0], sum_a), sum_b);
-    y[1] = hn::MulAdd(difference_b, hn::Set(d, kB), hn::Mul(difference_a, hn::Set(d, kA)));
-    y[2] = hn::MulAdd(sum_b, hn::Set(d, kB2), hn::Mul(sum_a, hn::Set(d, kA2)));
-    y[3] = hn::MulAdd(difference_b, hn::Set(d, kB3), hn::MulAdd(difference_a, hn::Set(d, kA3), p[5]));
-  }
-};
+template <>
+struct Matrices<5> {
+  static constexpr int kOutputs = 2;
 
-/// A: the gradient of four outputs at the points.
-struct Gradient {
-  static constexpr int kFrom = kOutputs, kTo = kSide;
-  static HWY_INLINE void apply(const V (&y)[kFrom], V (&p)[kTo]) {
-    const D d;
-    const V a = hn::Set(d, kA), b = hn::Set(d, kB), a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
-    const V even_a = hn::MulAdd(y[2], a2, y[0]), odd_a = hn::MulAdd(y[3], a2, y[1]);
-    const V even_b = hn::MulAdd(y[2], b2, y[0]), odd_b = hn::MulAdd(y[3], b2, y[1]);
-    p[0] = y[0];
-    p[1] = hn::MulAdd(odd_a, a, even_a);
-    p[2] = hn::NegMulAdd(odd_a, a, even_a);
-    p[3] = hn::MulAdd(odd_b, b, even_b);
-    p[4] = hn::NegMulAdd(odd_b, b, even_b);
-    p[5] = y[3];
-  }
-};
+  struct Kernel {
+    static constexpr int kFrom = 5, kTo = kSide;
+    static HWY_INLINE void apply(const V (&g)[kFrom], V (&p)[kTo]) {
+      const D d;
+      const V a = hn::Set(d, kA), b = hn::Set(d, kB), a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
+      const V norm_a = hn::Set(d, kNormA), norm_b = hn::Set(d, kNormB);
+      const V even_a = hn::MulAdd(hn::MulAdd(g[4], a2, g[2]), a2, g[0]), odd_a = hn::MulAdd(g[3], a2, g[1]);
+      const V even_b = hn::MulAdd(hn::MulAdd(g[4], b2, g[2]), b2, g[0]), odd_b = hn::MulAdd(g[3], b2, g[1]);
+      p[0] = hn::Mul(g[0], hn::Set(d, kNormZero));
+      p[1] = hn::Mul(hn::MulAdd(odd_a, a, even_a), norm_a);
+      p[2] = hn::Mul(hn::NegMulAdd(odd_a, a, even_a), norm_a);
+      p[3] = hn::Mul(hn::MulAdd(odd_b, b, even_b), norm_b);
+      p[4] = hn::Mul(hn::NegMulAdd(odd_b, b, even_b), norm_b);
+      p[5] = g[4];
+    }
+  };
 
-/// G^T: the gradient of three weights from its values at the points.
-struct Weights {
-  static constexpr int kFrom = kSide, kTo = kTaps;
-  static HWY_INLINE void apply(const V (&p)[kFrom], V (&g)[kTo]) {
-    const D d;
-    const V norm_a = hn::Set(d, kNormA), norm_b = hn::Set(d, kNormB);
-    const V sum_a = hn::Mul(hn::Add(p[1], p[2]), norm_a), sum_b = hn::Mul(hn::Add(p[3], p[4]), norm_b);
-    const V difference_a = hn::Mul(hn::Sub(p[1], p[2]), norm_a);
-    const V difference_b = hn::Mul(hn::Sub(p[3], p[4]), norm_b);
-    g[0] = hn::Add(hn::MulAdd(p[0], hn::Set(d, kNormZero), sum_a), sum_b);
-    g[1] = hn::MulAdd(difference_b, hn::Set(d, kB), hn::Mul(difference_a, hn::Set(d, kA)));
-    g[2] = hn::MulAdd(sum_b, hn::Set(d, kB2), hn::MulAdd(sum_a, hn::Set(d, kA2), p[5]));
-  }
+  struct Outputs {
+    static constexpr int kFrom = kSide, kTo = kOutputs;
+    static HWY_INLINE void apply(const V (&p)[kFrom], V (&y)[kTo]) {
+      const D d;
+      y[0] = hn::Add(hn::Add(p[0], hn::Add(p[1], p[2])), hn::Add(p[3], p[4]));
+      y[1] = hn::MulAdd(hn::Sub(p[3], p[4]), hn::Set(d, kB),
+                        hn::MulAdd(hn::Sub(p[1], p[2]), hn::Set(d, kA), p[5]));
+    }
+  };
+
+  struct Gradient {
+    static constexpr int kFrom = kOutputs, kTo = kSide;
+    static HWY_INLINE void apply(const V (&y)[kFrom], V (&p)[kTo]) {
+      const D d;
+      const V a = hn::Set(d, kA), b = hn::Set(d, kB);
+      p[0] = y[0];
+      p[1] = hn::MulAdd(y[1], a, y[0]);
+      p[2] = hn::NegMulAdd(y[1], a, y[0]);
+      p[3] = hn::MulAdd(y[1], b, y[0]);
+      p[4] = hn::NegMulAdd(y[1], b, y[0]);
+      p[5] = y[1];
+    }
+  };
+
+  struct Weights {
+    static constexpr int kFrom = kSide, kTo = 5;
+    static HWY_INLINE void apply(const V (&p)[kFrom], V (&g)[kTo]) {
+      const D d;
+      const V norm_a = hn::Set(d, kNormA), norm_b = hn::Set(d, kNormB);
+      const V sum_a = hn::Mul(hn::Add(p[1], p[2]), norm_a), sum_b = hn::Mul(hn::Add(p[3], p[4]), norm_b);
+      const V difference_a = hn::Mul(hn::Sub(p[1], p[2]), norm_a);
+      const V difference_b = hn::Mul(hn::Sub(p[3], p[4]), norm_b);
+      g[0] = hn::Add(hn::MulAdd(p[0], hn::Set(d, kNormZero), sum_a), sum_b);
+      g[1] = hn::MulAdd(difference_b, hn::Set(d, kB), hn::Mul(difference_a, hn::Set(d, kA)));
+      g[2] = hn::MulAdd(sum_b, hn::Set(d, kB2), hn::Mul(sum_a, hn::Set(d, kA2)));
+      g[3] = hn::MulAdd(difference_b, hn::Set(d, kB3), hn::Mul(difference_a, hn::Set(d, kA3)));
+      g[4] = hn::MulAdd(sum_b, hn::Set(d, kB4), hn::MulAdd(sum_a, hn::Set(d, kA4), p[5]));
+    }
+  };
 };
 
 /// 16 channels of a square of pixels or values: (row, col) lies at data + row * row_step + col * col_step.
@@ -216,24 +288,28 @@ HWY_INLINE void fetch(const Images& image, int64_t size, int64_t row, int64_t co
   }
 }
 
-/// sum += the sum of 4 x 4 pixels, for 16 channels.
+/// sum += the sum of kSize x kSize pixels, 2 or 4, for 16 channels.
+template <int kSize>
 HWY_INLINE void add_pixels(const Square<const float>& dy, float* sum) {
   const D d;
   for (int64_t v = 0; v < kNhwcTile; v += kLanes) {
-    V rows[kOutputs];
-    for (int r = 0; r < kOutputs; ++r) {
+    V rows[kSize];
+    for (int r = 0; r < kSize; ++r) {
       const float* const row = dy.data + r * dy.row_step + v;
-      rows[r] = hn::Add(hn::Add(hn::LoadU(d, row), hn::LoadU(d, row + dy.col_step)),
-                        hn::Add(hn::LoadU(d, row + 2 * dy.col_step), hn::LoadU(d, row + 3 * dy.col_step)));
+      rows[r] = hn::Add(hn::LoadU(d, row), hn::LoadU(d, row + dy.col_step));
+      if constexpr (kSize == 4)
+        rows[r] = hn::Add(rows[r],
+                          hn::Add(hn::LoadU(d, row + 2 * dy.col_step), hn::LoadU(d, row + 3 * dy.col_step)));
     }
-    const V all = hn::Add(hn::Add(rows[0], rows[1]), hn::Add(rows[2], rows[3]));
+    V all = hn::Add(rows[0], rows[1]);
+    if constexpr (kSize == 4) all = hn::Add(all, hn::Add(rows[2], rows[3]));
     hn::Store(hn::Add(hn::Load(d, sum + v), all), d, sum + v);
   }
 }
 
 /// Overwrites the first tile1 - tile0 tiles of `block`, channel tiles from 0, with M of the squares of tiles
 /// [tile0, tile1) of the grid, channel tiles [c0, c1); a tile's square begins `pad_top` rows and `pad_left`
-/// columns before its outputs. Adds the sums of 4 x 4 pixels to `sums` (channel tiles, 16), if not null.
+/// columns before its outputs. Adds the sums of a square's pixels to `sums` (channel tiles, 16), if not null.
 template <class M>
 void tiles_at_points(const TileGrid& g, const Images& images, int64_t pad_top, int64_t pad_left,
                      int64_t tile0, int64_t tile1, int64_t c0, int64_t c1, const PointBlock& block,
@@ -261,7 +337,9 @@ void tiles_at_points(const TileGrid& g, const Images& images, int64_t pad_top, i
         const Square<const float> from = square<M::kFrom>(images.of(place.image), place.row - pad_top,
                                                           place.col - pad_left, c * kNhwcTile, edge);
         transform<M>(from, {at, kPatch * block.point_step(), block.point_step()});
-        if (sums) add_pixels(from, sums + (c - c0) * kNhwcTile);
+        if constexpr (M::kFrom < kSide) {
+          if (sums) add_pixels<M::kFrom>(from, sums + (c - c0) * kNhwcTile);
+        }
       }
     }
   }

@@ -171,8 +171,10 @@ void block_products(const nhwc::WinogradCall& call, const nhwc::WinogradBlock& b
 }
 
 /// Overwrites what tiles [tile0, ...) of the images have of channel tile `channel_tile`, from its products.
+template <int kTaps>
 void block_outputs(const nhwc::WinogradCall& call, const nhwc::PointBlock& products, const float* from,
                    int64_t tile0, int64_t tile1, int64_t channel_tile) {
+  constexpr int kOutputs = Matrices<kTaps>::kOutputs;
   const D d;
   const TileGrid& g = call.g;
   const int64_t channel = channel_tile * kNhwcTile, width = std::min(kNhwcTile, g.out - channel);
@@ -183,8 +185,8 @@ void block_outputs(const nhwc::WinogradCall& call, const nhwc::PointBlock& produ
   HWY_ALIGN float y[kOutputs * kOutputs * kNhwcTile];
   for (int64_t t = tile0; t < tile1; ++t, from += kNhwcTile) {
     const TilePlace at = nhwc::place_of(g, t);
-    transform<Outputs>({from, kPatch * products.point_step(), products.point_step()},
-                       {y, kOutputs * kNhwcTile, kNhwcTile});
+    transform<typename Matrices<kTaps>::Outputs>(
+        {from, kPatch * products.point_step(), products.point_step()}, {y, kOutputs * kNhwcTile, kNhwcTile});
     const int64_t rows = std::min<int64_t>(kOutputs, g.oh - at.row);
     const int64_t cols = std::min<int64_t>(kOutputs, g.ow - at.col);
     float* const out = call.out + ((at.image * g.oh + at.row) * g.ow + at.col) * g.out + channel;
@@ -222,9 +224,10 @@ void NhwcWinograd(const nhwc::WinogradCall& call, const nhwc::WinogradBlock& blo
     for (int64_t c0 = range.tile0; c0 < range.tile1; c0 += block.products.channel_tiles) {
       const int64_t c1 = std::min(range.tile1, c0 + block.products.channel_tiles);
       block_products(call, block, end - tile, c0, c1);
+      const auto outputs = g.taps == 3 ? block_outputs<3> : block_outputs<5>;
       for (int64_t c = c0; c < c1; ++c) {
-        block_outputs(call, block.products, block.products.data + (c - c0) * block.products.channel_step(),
-                      tile, end, c);
+        outputs(call, block.products, block.products.data + (c - c0) * block.products.channel_step(), tile,
+                end, c);
       }
     }
   }
@@ -264,14 +267,15 @@ void sweep(nhwc::WinogradCall call, int64_t images) {
 
 bool nhwc_winograd_suits(const Conv2dShape& s) {
   const Window2d& k = s.window;
-  if (k.kernel_h != 3 || k.kernel_w != 3 || k.stride_h != 1 || k.stride_w != 1 || k.dilation_h != 1 ||
-      k.dilation_w != 1 || k.groups != 1 || s.ic < kNhwcTile || s.oc < kNhwcTile) {
+  if ((k.kernel_h != 3 && k.kernel_h != 5) || k.kernel_w != k.kernel_h || k.stride_h != 1 ||
+      k.stride_w != 1 || k.dilation_h != 1 || k.dilation_w != 1 || k.groups != 1 || s.ic < kNhwcTile ||
+      s.oc < kNhwcTile) {
     return false;
   }
   // A direct sum's products over these, in tiles of pixels and channels that are partly empty, must outweigh
   // the changes to the points and back, which cost about 13 products of a pair of channels each.
   const auto saved = [](const TileGrid& g) {
-    return static_cast<double>(g.oh * g.ow * 9 * g.in * g.out) /
+    return static_cast<double>(g.oh * g.ow * g.taps * g.taps * g.in * g.out) /
            static_cast<double>(g.rows() * g.cols() * nhwc::kPoints * g.in_tiles() * g.out_tiles() *
                                kNhwcTile * kNhwcTile);
   };

@@ -1,9 +1,10 @@
-// Convolution of wide layers with Winograd's F(4x4, 3x3): 3 x 3 kernels, stride 1, no dilation, no groups,
-// channels innermost as in nhwc.h. A tile of 4 x 4 outputs takes 36 products a pair of channels in place of
-// 144: tiles of 6 x 6 input pixels and the kernels are read as polynomials in two variables and evaluated at
-// 6 x 6 points, each point is one product of matrices (tiles x IC) * (IC x OC), and the products' values are
-// turned back. (S. Winograd, Arithmetic Complexity of Computations, 1980; A. Lavin, S. Gray, Fast Algorithms
-// for Convolutional Neural Networks, 2016; the matrices are those of Toom and Cook.)
+// Convolution of wide layers with Winograd's F(4x4, 3x3) and F(2x2, 5x5): kernels of 3 x 3 or 5 x 5, stride
+// 1, no dilation, no groups, channels innermost as in nhwc.h. A tile of 4 x 4 outputs (2 x 2) takes 36
+// products a pair of channels in place of 144 (100): tiles of 6 x 6 input pixels and the kernels are read as
+// polynomials in two variables and evaluated at 6 x 6 points, each point is one product of matrices (tiles x
+// IC) * (IC x OC), and the products' values are turned back. (S. Winograd, Arithmetic Complexity of
+// Computations, 1980; A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016; the
+// matrices are those of Toom and Cook.)
 //
 // Points 0, +-5/8, +-3/2, infinity: the error is less than half of that of 0, +-1, +-2, infinity. Relative L2
 // errors against double, worst of the tests: y and dx 2.1e-6 (typically 0.5e-6 to 1.2e-6), dw 1.1e-6, db
@@ -20,7 +21,8 @@
 //
 // Below Conv2dShape has all sizes; s.n counts only as the number of images that a range may reach. Packed
 // weights and scratch are 64-byte aligned; scratch is overwritten. Whatever suits nhwc_winograd_suits or has
-// a 3 x 3 kernel with stride, dilation and groups 1 is computed rightly: any sizes, channels and padding.
+// a kernel of 3 x 3 or 5 x 5 with stride, dilation and groups 1 is computed rightly: any sizes, channels and
+// padding.
 #pragma once
 
 #include "unfold/kernels/nhwc.h"
@@ -28,25 +30,25 @@
 
 namespace unfold {
 
-inline constexpr int64_t kNhwcWinogradTile = 4;     ///< outputs of a tile along either axis
 inline constexpr int64_t kNhwcWinogradGroup = 208;  ///< most tiles of one chain of dw
 
 /// Whether the three passes are computed, and sooner than by the direct kernels (by the geometry without N,
 /// for batches of some images): 16 channels and more, tiles of pixels and channels that are not mostly empty.
 bool nhwc_winograd_suits(const Conv2dShape& s);
 
-int64_t nhwc_winograd_output_rows(const Conv2dShape& s);    ///< tile rows of an image of y: OH/4, rounded up
-int64_t nhwc_winograd_input_rows(const Conv2dShape& s);     ///< tile rows of an image of dx: IH/4, rounded up
-int64_t nhwc_winograd_weight_floats(const Conv2dShape& s);  ///< packed w
+int64_t nhwc_winograd_output_rows(
+    const Conv2dShape& s);  ///< tile rows of an image of y: OH/4 (5 x 5: OH/2), rounded up
+int64_t nhwc_winograd_input_rows(const Conv2dShape& s);            ///< tile rows of an image of dx, likewise
+int64_t nhwc_winograd_weight_floats(const Conv2dShape& s);         ///< packed w
 int64_t nhwc_winograd_turned_weight_floats(const Conv2dShape& s);  ///< packed for backward data
 
 /// Overwrites channel tiles [tile0, tile1) of nhwc_output_tiles(s) in `packed`,
-/// nhwc_winograd_weight_floats(s), from w (OC,IC,3,3): the kernels' values at the points.
+/// nhwc_winograd_weight_floats(s), from w (OC,IC,KH,KW): the kernels' values at the points.
 void nhwc_winograd_pack_weights(const Conv2dShape& s, int64_t tile0, int64_t tile1, const float* w,
                                 float* packed);
 
 /// Overwrites channel tiles [tile0, tile1) of nhwc_input_tiles(s) in `packed`,
-/// nhwc_winograd_turned_weight_floats(s), from w (OC,IC,3,3) turned by 180 degrees.
+/// nhwc_winograd_turned_weight_floats(s), from w (OC,IC,KH,KW) turned by 180 degrees.
 void nhwc_winograd_pack_weights_turned(const Conv2dShape& s, int64_t tile0, int64_t tile1, const float* w,
                                        float* packed);
 
@@ -58,10 +60,10 @@ int64_t nhwc_winograd_backward_data_scratch(const Conv2dShape& s);
 int64_t nhwc_winograd_backward_weights_scratch(const Conv2dShape& s);
 
 /// Overwrites the range of y (N,OH,OW,OC) as nhwc_forward does, and touches nothing else of it. Rows of the
-/// range are tile rows of all images together: row r is rows 4 * (r % R) up to 4 further of image r / R,
-/// R = nhwc_winograd_output_rows(s). x (N,IH,IW,IC), `packed` from nhwc_winograd_pack_weights, b (OC) or
-/// null. Every call walks the weights of its channel tiles: where these are larger than y, cut the work by
-/// channels rather than by rows.
+/// range are tile rows of all images together: row r is rows T * (r % R) up to T further of image r / R,
+/// T = 4 (5 x 5: 2), R = nhwc_winograd_output_rows(s). x (N,IH,IW,IC), `packed` from
+/// nhwc_winograd_pack_weights, b (OC) or null. Every call walks the weights of its channel tiles: where these
+/// are larger than y, cut the work by channels rather than by rows.
 void nhwc_winograd_forward(const Conv2dShape& s, const NhwcRange& range, const float* x, const float* packed,
                            const float* b, NhwcEpilogue epilogue, float* y, float* scratch);
 
@@ -71,10 +73,10 @@ void nhwc_winograd_forward(const Conv2dShape& s, const NhwcRange& range, const f
 void nhwc_winograd_backward_data(const Conv2dShape& s, const NhwcRange& range, const float* turned,
                                  const float* dy, float* dx, float* scratch);
 
-/// Adds to output channel tiles [tile0, tile1) of dw (OC,IC,3,3), and to the same channels of db (OC), which
-/// may be null: the sum over images [image0, image1), at least one, of x (N,IH,IW,IC) and dy (N,OH,OW,OC).
-/// Cut by channel tiles as you like; another cut of the images gives other roundings. Every call transforms
-/// x anew, so give it many tiles.
+/// Adds to output channel tiles [tile0, tile1) of dw (OC,IC,KH,KW), and to the same channels of db (OC),
+/// which may be null: the sum over images [image0, image1), at least one, of x (N,IH,IW,IC) and dy
+/// (N,OH,OW,OC). Cut by channel tiles as you like; another cut of the images gives other roundings. Every
+/// call transforms x anew, so give it many tiles.
 void nhwc_winograd_backward_weights(const Conv2dShape& s, int64_t image0, int64_t image1, int64_t tile0,
                                     int64_t tile1, const float* x, const float* dy, float* dw, float* db,
                                     float* scratch);

@@ -202,8 +202,9 @@ void group_products(const TileGrid& g, const nhwc::WeightBlock& block, int64_t t
 }
 
 /// Adds one channel tile's sums to dw, from the tile's first output channel.
+template <int64_t kTaps>
 void add_weights(const TileGrid& g, const float* sums, int64_t lanes, float* dw) {
-  constexpr int64_t kKernel = int64_t{kTaps} * kTaps, kAhead = 4;
+  constexpr int64_t kKernel = kTaps * kTaps, kAhead = 4;
   const PointWeights weights(g.in);
   HWY_ALIGN float taps[kNhwcTile * kKernel * kNhwcTile];  // [ic][kh][kw][16]
   for (int64_t in = 0; in < g.in; in += kNhwcTile) {
@@ -212,8 +213,9 @@ void add_weights(const TileGrid& g, const float* sums, int64_t lanes, float* dw)
       for (int64_t point = 0; point < kPoints; ++point) {  // 36 streams are too many to be foreseen
         hwy::Prefetch(sums + point * weights.point_step() + (in + i + kAhead) * kNhwcTile);
       }
-      transform<Weights>({sums + (in + i) * kNhwcTile, kPatch * weights.point_step(), weights.point_step()},
-                         {taps + i * kKernel * kNhwcTile, kTaps * kNhwcTile, kNhwcTile});
+      transform<typename Matrices<kTaps>::Weights>(
+          {sums + (in + i) * kNhwcTile, kPatch * weights.point_step(), weights.point_step()},
+          {taps + i * kKernel * kNhwcTile, kTaps * kNhwcTile, kNhwcTile});
     }
     add_tile(taps, {1, 0}, g.in * kKernel, lanes, count * kKernel, dw + in * kKernel);
   }
@@ -231,16 +233,19 @@ void NhwcWinogradWeights(const nhwc::WinogradWeightCall& call, const nhwc::Weigh
       const int64_t end = block.groups.end(tile, call.tile1);
       if (!one_group || c0 == call.channel_tile0) source_points(g, call.x, tile, end, block.values);
       std::fill(block.group_bias, block.group_bias + (c1 - c0) * kNhwcTile, 0.0f);
-      tiles_at_points<Gradient>(g, {call.dy, g.oh, g.ow, g.out}, 0, 0, tile, end, c0, c1, block.gradients,
-                                call.db ? block.group_bias : nullptr);
+      const auto gradient =
+          g.taps == 3 ? tiles_at_points<Matrices<3>::Gradient> : tiles_at_points<Matrices<5>::Gradient>;
+      gradient(g, {call.dy, g.oh, g.ow, g.out}, 0, 0, tile, end, c0, c1, block.gradients,
+               call.db ? block.group_bias : nullptr);
       add_vector((c1 - c0) * kNhwcTile, block.group_bias, block.bias);
       group_products(g, block, end - tile, c1 - c0, tile != call.tile0);
       tile = end;
     }
     for (int64_t c = c0; c < c1; ++c) {
       const int64_t lanes = std::min(kNhwcTile, g.out - c * kNhwcTile);
-      add_weights(g, block.sums + (c - c0) * PointWeights(g.in).tile_step(), lanes,
-                  call.dw + c * kNhwcTile * g.in * kTaps * kTaps);
+      (g.taps == 3 ? add_weights<3>
+                   : add_weights<5>)(g, block.sums + (c - c0) * PointWeights(g.in).tile_step(), lanes,
+                                     call.dw + c * kNhwcTile * g.in * g.taps * g.taps);
       if (call.db) add_vector(lanes, block.bias + (c - c0) * kNhwcTile, call.db + c * kNhwcTile);
     }
   }

@@ -15,20 +15,24 @@ inline int64_t channel_tiles(int64_t channels) {
   return divide_up(channels, kNhwcTile);
 }
 
-/// A correlation with 3 x 3 kernels, cut into tiles of 4 x 4 outputs: from x to y, or from dy to dx.
+/// A correlation with kernels of 3 x 3 or 5 x 5, cut into tiles of 4 x 4 or 2 x 2 outputs: from x to y, or
+/// from dy to dx.
 struct TileGrid {
   int64_t in, ih, iw;         ///< the source: channels, height, width
   int64_t out, oh, ow;        ///< what is computed
   int64_t pad_top, pad_left;  ///< output (0, 0) begins at source (-pad_top, -pad_left)
+  int64_t taps;               ///< side of the kernel
 
   static TileGrid forward(const Conv2dShape& s) {
-    return {s.ic, s.ih, s.iw, s.oc, s.oh, s.ow, s.window.pad_top, s.window.pad_left};
+    return {s.ic, s.ih, s.iw, s.oc, s.oh, s.ow, s.window.pad_top, s.window.pad_left, s.window.kernel_h};
   }
   static TileGrid backward(const Conv2dShape& s) {
-    return {s.oc, s.oh, s.ow, s.ic, s.ih, s.iw, 2 - s.window.pad_top, 2 - s.window.pad_left};
+    const int64_t last = s.window.kernel_h - 1;
+    return {s.oc, s.oh, s.ow, s.ic, s.ih, s.iw, last - s.window.pad_top, last - s.window.pad_left, last + 1};
   }
-  int64_t rows() const { return divide_up(oh, kNhwcWinogradTile); }  ///< tile rows of an image
-  int64_t cols() const { return divide_up(ow, kNhwcWinogradTile); }
+  int64_t tile() const { return kPatch + 1 - taps; }      ///< side of a tile of outputs
+  int64_t rows() const { return divide_up(oh, tile()); }  ///< tile rows of an image
+  int64_t cols() const { return divide_up(ow, tile()); }
   int64_t in_tiles() const { return channel_tiles(in); }
   int64_t out_tiles() const { return channel_tiles(out); }
 };
@@ -41,7 +45,7 @@ struct TilePlace {
 /// The place of tile `index` of all images.
 inline TilePlace place_of(const TileGrid& g, int64_t index) {
   const int64_t row = index / g.cols();
-  return {row / g.rows(), row % g.rows() * kNhwcWinogradTile, index % g.cols() * kNhwcWinogradTile};
+  return {row / g.rows(), row % g.rows() * g.tile(), index % g.cols() * g.tile()};
 }
 
 /// Values at the points, [point][channel tile][tile][16]; points lie an odd number of cache lines apart, as

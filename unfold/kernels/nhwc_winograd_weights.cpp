@@ -16,26 +16,25 @@ HWY_BEFORE_NAMESPACE();
 namespace unfold::HWY_NAMESPACE {
 
 using nhwc::PointWeights;
-using winograd::Kernel;
-using winograd::kTaps;
+using winograd::Matrices;
 
 namespace {
-
-constexpr int64_t kKernel = int64_t{kTaps} * kTaps;
 
 struct RowOfTap {
   int64_t operator()(int64_t c) const { return c * kNhwcTile; }
 };
 
 /// Channel tile `tile` of OC: k counts input channels.
+template <int64_t kTaps>
 void pack(const Conv2dShape& s, int64_t tile, const float* w, const PointWeights& packed, float* to) {
+  constexpr int64_t kKernel = kTaps * kTaps;
   const int64_t first = tile * kNhwcTile, lanes = std::min(kNhwcTile, s.oc - first), row = s.ic * kKernel;
   HWY_ALIGN float taps[kNhwcTile * kKernel * kNhwcTile];  // [ic][kh][kw][16]
   for (int64_t ic = 0; ic < s.ic; ic += kNhwcTile) {
     const int64_t count = std::min(kNhwcTile, s.ic - ic);
     pack_tile(w + first * row + ic * kKernel, row, lanes, count * kKernel, taps, RowOfTap());
     for (int64_t i = 0; i < count; ++i) {
-      winograd::transform<Kernel>(
+      winograd::transform<typename Matrices<kTaps>::Kernel>(
           {taps + i * kKernel * kNhwcTile, kTaps * kNhwcTile, kNhwcTile},
           {to + (ic + i) * kNhwcTile, nhwc::kPatch * packed.point_step(), packed.point_step()});
     }
@@ -43,12 +42,14 @@ void pack(const Conv2dShape& s, int64_t tile, const float* w, const PointWeights
 }
 
 /// Channel tile `tile` of IC: k counts output channels, the kernel is turned.
+template <int64_t kTaps>
 void pack_turned(const Conv2dShape& s, int64_t tile, const float* w, const PointWeights& packed, float* to) {
+  constexpr int64_t kKernel = kTaps * kTaps;
   const int64_t first = tile * kNhwcTile, lanes = std::min(kNhwcTile, s.ic - first);
   HWY_ALIGN float taps[kKernel * kNhwcTile];
   for (int64_t oc = 0; oc < s.oc; ++oc) {
     pack_tile(w + (oc * s.ic + first) * kKernel, kKernel, lanes, kKernel, taps, RowOfTap());
-    winograd::transform<Kernel>(
+    winograd::transform<typename Matrices<kTaps>::Kernel>(
         {taps + (kKernel - 1) * kNhwcTile, -kTaps * kNhwcTile, -kNhwcTile},
         {to + oc * kNhwcTile, nhwc::kPatch * packed.point_step(), packed.point_step()});
   }
@@ -68,8 +69,9 @@ void NhwcWinogradPack(const Conv2dShape& s, bool turned, int64_t tile0, int64_t 
                       float* to) {
   const int64_t channels = turned ? s.oc : s.ic;
   const PointWeights packed(channels);
+  const auto three = turned ? pack_turned<3> : pack<3>, five = turned ? pack_turned<5> : pack<5>;
   for (int64_t tile = tile0; tile < tile1; ++tile) {
-    (turned ? pack_turned : pack)(s, tile, w, packed, to + tile * packed.tile_step());
+    (s.window.kernel_h == 3 ? three : five)(s, tile, w, packed, to + tile * packed.tile_step());
     clear_rest(packed, channels, to + tile * packed.tile_step());
   }
 }
