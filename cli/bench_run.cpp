@@ -87,8 +87,8 @@ BenchRun::BenchRun(const Model& model, const BenchSettings& settings, ThreadPool
   for (size_t i = drawn; i < floats; i += drawn)
     std::memcpy(x + i, x, std::min(drawn, floats - i) * sizeof(float));
   labels_.resize(images);
-  const auto classes = std::min<int64_t>(256, static_cast<int64_t>(model.classes.size()));
-  for (uint8_t& v : labels_) v = static_cast<uint8_t>(random.below(classes));
+  const auto classes = static_cast<int64_t>(model.classes.size());
+  for (int32_t& v : labels_) v = static_cast<int32_t>(random.below(classes));
   order_.resize(images);
   std::iota(order_.begin(), order_.end(), 0);
   next_ = static_cast<int64_t>(images);  // the first step shuffles
@@ -197,7 +197,7 @@ void BenchRun::dump(const std::filesystem::path& path) {
       },
       workspace, pool_);
   file.tensors.emplace_back("input", input);
-  file.tensors.emplace_back("labels", Tensor::from<uint8_t>({settings_.batch}, chosen_));
+  file.tensors.emplace_back("labels", Tensor::from<int32_t>({settings_.batch}, chosen_));
   file.tensors.emplace_back("logits", logits);
   if (!settings_.inference) {
     const Plan<float> training(graph, plan_.options());

@@ -76,7 +76,7 @@ class BenchRun {
   int64_t pixels_, next_ = 0, epoch_ = 0;
   Buffer images_;
   std::vector<int64_t> order_;
-  std::vector<uint8_t> labels_, chosen_;
+  std::vector<int32_t> labels_, chosen_;
   std::vector<ImageResult> results_;
 };
 

@@ -22,7 +22,7 @@ struct DataFlags {
 
 std::vector<int64_t> class_counts(const Dataset& part) {
   std::vector<int64_t> counts(part.classes.size());
-  for (const uint8_t label : part.labels) ++counts[label];
+  for (const int32_t label : part.labels) ++counts[static_cast<size_t>(label)];
   return counts;
 }
 

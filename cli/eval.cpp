@@ -7,6 +7,8 @@
 namespace unfold::cli {
 namespace {
 
+constexpr int64_t kMostColumns = 100;  // of a matrix in a terminal; --json has it all
+
 struct EvalFlags {
   std::string model, data;
   bool json = false;
@@ -47,8 +49,8 @@ int run_eval(const EvalFlags& o, const Global& global) {
   std::cout << pair.test.name << ": " << e.confusion.total() << " test images\naccuracy " << e.accuracy
             << "\nloss     " << e.loss << "\n\n";
   if (!global.quiet) {
-    std::cout << class_table(e.confusion, model.classes) << '\n'
-              << confusion_table(e.confusion, model.classes);
+    std::cout << class_table(e.confusion, model.classes) << '\n';
+    if (e.confusion.classes() <= kMostColumns) std::cout << confusion_table(e.confusion, model.classes);
   }
   return kOk;
 }

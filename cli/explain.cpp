@@ -120,7 +120,7 @@ int run_explain(const ExplainFlags& o, const Global& global) {
   const Engine engine = o.machine.resolved_engine();
   std::vector<float> inputs;
   std::vector<uint8_t> pixels;  // of the first picture
-  std::vector<uint8_t> classes;
+  std::vector<int32_t> classes;
   Explained explained{.images = {}, .patches = {}, .first = layer ? layer->name : ""};
   std::vector<ExplainedImage>& images = explained.images;
   Predictor predictor(model, engine, 1, pool, o.machine.resolved_numerics());
@@ -131,8 +131,8 @@ int run_explain(const ExplainFlags& o, const Global& global) {
     const auto logits = predictor.logits(picture.pixels, 1);
     classes.push_back(
         o.as_class.empty()
-            ? static_cast<uint8_t>(std::max_element(logits.begin(), logits.end()) - logits.begin())
-            : static_cast<uint8_t>(class_named(model, o.as_class)));
+            ? static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin())
+            : static_cast<int32_t>(class_named(model, o.as_class)));
     if (pixels.empty()) pixels = picture.pixels;
     if (!page) break;
     std::vector<float> input = network_input(model, picture.pixels);

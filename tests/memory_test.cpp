@@ -91,7 +91,7 @@ TEST_CASE("layer by layer: no page fault after the first step") {
   initialise(parameters, Init::pytorch, 4);
   const Plan<float> plan(g, {.batch = batch, .training = true});
   CHECK(plan.shards() == 1);
-  const std::vector<uint8_t> labels{0, 1, 2, 3};
+  const std::vector<int32_t> labels{0, 1, 2, 3};
   std::vector<ImageResult> results(4);
   const auto fill = [&](int64_t first, int64_t n, float* to) {
     for (int64_t i = 0; i < n * pixels; ++i) to[i] = static_cast<float>((first * pixels + i) % 7) - 3;

@@ -82,7 +82,7 @@ void compare_with_double(const Graph& g, int64_t batch, bool keep, double tolera
   std::vector<float> images(static_cast<size_t>(batch * pixels));
   Random random(8, "images");
   for (float& v : images) v = static_cast<float>(random.normal());
-  std::vector<uint8_t> labels(static_cast<size_t>(batch), 2);
+  std::vector<int32_t> labels(static_cast<size_t>(batch), 2);
   std::vector<ImageResult> results(labels.size());
   const PlanOptions options{.batch = batch, .training = true, .input_gradient = true, .keep = keep};
   PlanOptions kept = options;
@@ -208,7 +208,7 @@ TEST_CASE("layer by layer: the same bits for 1, 2, 3, 4, 7 and 16 threads, and f
     ThreadPool pool(threads);
     Workspace<float> workspace(plan.memory(), threads);
     Parameters<float> gradient(g.parameter_table());
-    const std::vector<uint8_t> labels{0, 1, 2, 3, 4};
+    const std::vector<int32_t> labels{0, 1, 2, 3, 4};
     std::vector<ImageResult> results(5);
     const auto fill = [&](int64_t first, int64_t n, float* to) {
       std::copy_n(x.data() + first * pixels, n * pixels, to);

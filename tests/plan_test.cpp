@@ -99,10 +99,10 @@ TEST_CASE("a net that branches and joins with Add learns") {
     Workspace<float> workspace(plan.memory(), 2);
     Optimizer<float> optimizer(graph.parameter_table(), {.kind = OptimizerOptions::Kind::adam});
     std::vector<float> images(batch * 64);
-    std::vector<uint8_t> labels(batch);
+    std::vector<int32_t> labels(batch);
     Random random(1, "images");
     for (int64_t i = 0; i < batch; ++i) {  // class = which third of the rows is bright
-      labels[static_cast<size_t>(i)] = static_cast<uint8_t>(i % 3);
+      labels[static_cast<size_t>(i)] = static_cast<int32_t>(i % 3);
       for (int64_t p = 0; p < 64; ++p) {
         images[static_cast<size_t>(i * 64 + p)] =
             static_cast<float>(random.uniform() + (p / 8 * 3 / 8 == i % 3 ? 1 : 0));
@@ -229,7 +229,7 @@ TEST_CASE("operators joined in one give the gradients of each by itself, in ever
   std::vector<float> images(37 * 1024);
   Random random(11, "joined");
   for (float& v : images) v = static_cast<float>(random.normal());
-  const std::vector<uint8_t> labels(37, 4);
+  const std::vector<int32_t> labels(37, 4);
   for (const Graph& graph : {lenet5_article(), lenet5()}) {
     for (const Numerics numerics : {Numerics::fast, Numerics::exact}) {
       const int64_t pixels = graph.shape(graph.input()).elements();

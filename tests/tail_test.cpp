@@ -40,8 +40,8 @@ template <class T>
 Gradient<T> gradient_of(const Graph& g, const PlanOptions& options, int threads, int repeats = 1) {
   const int64_t in = g.shape(g.input()).elements(), classes = g.shape(g.output()).elements();
   const auto images = normal(options.batch * in, "images");
-  std::vector<uint8_t> labels;
-  for (int64_t i = 0; i < options.batch; ++i) labels.push_back(static_cast<uint8_t>(i % classes));
+  std::vector<int32_t> labels;
+  for (int64_t i = 0; i < options.batch; ++i) labels.push_back(static_cast<int32_t>(i % classes));
   Parameters<float> start(g.parameter_table());
   initialise(start, Init::pytorch, 4);
   Parameters<T> parameters(g.parameter_table());
@@ -154,7 +154,7 @@ TEST_CASE("an exception in any shard comes out of the step, and the next step is
   initialise(parameters, Init::pytorch, 4);
   for (const int64_t batch : {52, 100}) {
     const Plan<float> plan(g, {.batch = batch, .training = true});
-    const std::vector<uint8_t> labels(static_cast<size_t>(batch), 3);
+    const std::vector<int32_t> labels(static_cast<size_t>(batch), 3);
     std::vector<ImageResult> results(static_cast<size_t>(batch));
     for (const int threads : {1, 2, 3, 16}) {
       CAPTURE(batch);

@@ -33,7 +33,8 @@ void Model::check() const {
           preprocessing.output(in.rank() == 3 ? in[0] : 1).text());
   require(out.rank() == 1 && out[0] == static_cast<int64_t>(classes.size()),
           "outputs and class names differ in number", out.text(), std::to_string(classes.size()));
-  require(classes.size() <= 256, "too many classes", "at most 256", std::to_string(classes.size()));
+  require(std::ssize(classes) <= kMaxClasses, "too many classes", "at most " + std::to_string(kMaxClasses),
+          std::to_string(classes.size()));
 }
 
 std::string Model::summary() const {

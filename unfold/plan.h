@@ -81,7 +81,7 @@ class Plan {
 
   /// Forward, cross-entropy of the output against `labels` (batch), backward. Overwrites `gradient`, the
   /// gradient of the batch's mean loss, and `results` (batch). Random operators draw by `draws`.
-  void gradient(const Parameters<T>& parameters, Fill<T> fill, const uint8_t* labels, Parameters<T>& gradient,
+  void gradient(const Parameters<T>& parameters, Fill<T> fill, const int32_t* labels, Parameters<T>& gradient,
                 ImageResult* results, Workspace<T>& workspace, ThreadPool& pool,
                 const Draws& draws = {}) const;
 

@@ -12,7 +12,7 @@ namespace {
 
 /// The loss step: each engine's own softmax. In place of the logits' gradient, dx.
 template <class T>
-void loss_step(Engine engine, int64_t n, int64_t classes, const T* x, const uint8_t* labels, T scale,
+void loss_step(Engine engine, int64_t n, int64_t classes, const T* x, const int32_t* labels, T scale,
                double* loss, T* dx) {
   if constexpr (std::is_same_v<T, float>) {
     if (engine != Engine::naive) return cross_entropy(n, classes, x, labels, scale, loss, dx);
@@ -204,7 +204,7 @@ void Plan<T>::backward_stages(const Run& run, Parameters<T>& gradient, Seed seed
 }
 
 template <class T>
-void Plan<T>::gradient(const Parameters<T>& parameters, Fill<T> fill, const uint8_t* labels,
+void Plan<T>::gradient(const Parameters<T>& parameters, Fill<T> fill, const int32_t* labels,
                        Parameters<T>& gradient, ImageResult* results, Workspace<T>& workspace,
                        ThreadPool& pool, const Draws& draws) const {
   const int64_t classes = shapes_.back().elements();
@@ -351,7 +351,7 @@ std::vector<T> Plan<T>::value_gradient(ValueId value, int64_t image, const Works
   template void Plan<T>::pack(const Parameters<T>&, Workspace<T>&, ThreadPool&) const;                     \
   template void Plan<T>::forward(const Parameters<T>&, Fill<T>, Take<T>, Workspace<T>&, ThreadPool&, bool) \
       const;                                                                                               \
-  template void Plan<T>::gradient(const Parameters<T>&, Fill<T>, const uint8_t*, Parameters<T>&,           \
+  template void Plan<T>::gradient(const Parameters<T>&, Fill<T>, const int32_t*, Parameters<T>&,           \
                                   ImageResult*, Workspace<T>&, ThreadPool&, const Draws&) const;           \
   template void Plan<T>::gradient_from(const Parameters<T>&, Fill<T>, Fill<T>, Parameters<T>&,             \
                                        Workspace<T>&, ThreadPool&, const Draws&) const;                    \

@@ -80,7 +80,7 @@ TEST_CASE("the frames are the weights, maps, probabilities and confusion of thei
   Workspace<float> workspace(plan.memory(), 1);
   Parameters<float> gradient(last.parameters.shared_table());
   ImageResult result;
-  const uint8_t label = 0;
+  const int32_t label = 0;
   plan.gradient(
       last.parameters, [&](int64_t, int64_t, float* x) { preprocess(last.preprocessing, pixels, x); }, &label,
       gradient, &result, workspace, pool);

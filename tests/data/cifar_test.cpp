@@ -43,7 +43,7 @@ TEST_CASE("CIFAR-10: labels, planes, names, the batches in order; load_dataset f
   const DatasetPair pair = load_dataset(folder.path().string(), {});
   CHECK(pair.train.name == "cifar10");
   CHECK(pair.train.image == Shape{3, 32, 32});
-  CHECK(pair.train.labels == std::vector<uint8_t>{3, 0, 9, 9, 9, 4});
+  CHECK(pair.train.labels == std::vector<int32_t>{3, 0, 9, 9, 9, 4});
   CHECK(pair.train.classes[3] == "cat");
   CHECK(pair.train.classes.size() == 10);
   CHECK(pair.train.at(1)[5] == (3072 + 5) % 251);
@@ -55,7 +55,7 @@ TEST_CASE("CIFAR-100: the fine label counts") {
   for (const char* name : {"train.bin", "test.bin"})
     write_file(folder.path() / name, std::span<const std::byte>(records({{7, 99}, {1, 42}})));
   const DatasetPair pair = load_cifar(folder.path());
-  CHECK(pair.test.labels == std::vector<uint8_t>{99, 42});
+  CHECK(pair.test.labels == std::vector<int32_t>{99, 42});
   CHECK(pair.test.classes[42] == "42");
 }
 

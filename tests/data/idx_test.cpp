@@ -61,6 +61,14 @@ TEST_CASE("a data set written as IDX files loads back the same") {
   CHECK(back.classes == kDigits);
 }
 
+TEST_CASE("a label that fits no byte is not written") {
+  Dataset small = small_set(3, 2, 2, 3);
+  small.labels[1] = 255;
+  CHECK(parse_idx_labels(idx_labels_bytes(small), "x") == small.labels);
+  small.labels[1] = 256;
+  CHECK_THROWS_AS(idx_labels_bytes(small), Error);
+}
+
 TEST_CASE("every truncation of an images and a labels file is refused") {
   const Dataset small = small_set(3, 2, 2, 3);
   for (const auto& bytes : {idx_images_bytes(small), gzip(idx_images_bytes(small))}) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <string>
 
@@ -26,7 +27,9 @@ Image plain(int64_t h, int64_t w, std::vector<uint8_t> colour) {
 }
 void put(const fs::path& path, const Image& image) {
   fs::create_directories(path.parent_path());
-  write_file(path, std::span<const std::byte>(encode_png(image)));
+  const std::vector<std::byte> bytes = encode_png(image);
+  std::ofstream file(path, std::ios::binary);  // not write_file: nothing is to be synced
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 DatasetPair load(const fs::path& root, const ImageFolderOptions& options = {},
                  std::vector<std::string>* said = nullptr, int threads = 2) {
@@ -76,7 +79,7 @@ TEST_CASE("train, val and test folders: classes by name, colours in planes, vali
   CHECK(cats == std::multiset<int>{0, 1, 2, 3, 4});
   CHECK(dogs == cats);
   CHECK(!std::is_sorted(pair.train.labels.begin(), pair.train.labels.begin() + 10));
-  CHECK(pair.test.labels == std::vector<uint8_t>{0, 0});
+  CHECK(pair.test.labels == std::vector<int32_t>{0, 0});
   CHECK(pair.test.at(0)[0] == 9);  // grey.png before t.png, its grey in all three planes
   CHECK(pair.test.at(0)[48] == 9);
   for (const int threads : {1, 7}) {
@@ -96,9 +99,25 @@ TEST_CASE("classes in the folder itself: every sixth picture of each is for the 
   CHECK(pair.train.image == Shape{1, 3, 3});
   CHECK(pair.train.size() == 16);
   CHECK(pair.train.validation == 0);
-  CHECK(pair.test.labels == std::vector<uint8_t>{0, 0, 1});
+  CHECK(pair.test.labels == std::vector<int32_t>{0, 0, 1});
   CHECK(pair.test.at(0)[0] == 5);
   CHECK(pair.test.at(1)[0] == 11);
+}
+
+TEST_CASE("three hundred classes keep their labels apart") {
+  const testing::TemporaryFolder folder;
+  for (int c = 0; c < 300; ++c) {
+    for (const char* part : {"train", "test"})
+      put(folder.path() / part / std::to_string(1000 + c) / "0.png",
+          plain(2, 2, {static_cast<uint8_t>(c % 256)}));
+  }
+  const DatasetPair pair = load(folder.path());
+  CHECK(pair.train.classes.size() == 300);
+  REQUIRE(pair.test.size() == 300);
+  for (int64_t c = 0; c < 300; ++c) {
+    CHECK(pair.test.labels[static_cast<size_t>(c)] == c);
+    CHECK(pair.test.at(c)[0] == c % 256);
+  }
 }
 
 TEST_CASE("val without test: validation; the test is kept from the training pictures") {

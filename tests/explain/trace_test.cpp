@@ -19,7 +19,7 @@ using namespace unfold::test;
 
 namespace {
 
-const std::vector<uint8_t> kClasses = {4, 7};
+const std::vector<int32_t> kClasses = {4, 7};
 
 /// 3x3, stride 2, padding 1, two groups; ReLU and max pooling behind it.
 Model grouped() {
@@ -211,7 +211,7 @@ TEST_CASE("a trace measures each convolution by each engine, if it is asked to")
 TEST_CASE("a trace of no images, images of another size or a class that is not there is refused") {
   const Model model = make_model("lenet5-article", 1);
   ThreadPool pool(1);
-  const auto refused = [&](const std::vector<float>& inputs, const std::vector<uint8_t>& classes,
+  const auto refused = [&](const std::vector<float>& inputs, const std::vector<int32_t>& classes,
                            const std::string& says) {
     try {
       trace(model, inputs, classes, {.times = false}, pool);

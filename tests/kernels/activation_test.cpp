@@ -114,9 +114,9 @@ TEST_CASE("softmax and cross-entropy agree with their naive twins, extreme logit
     const int64_t n = 50, classes = 10;
     std::vector<float> x(n * classes), y(x.size()), dx(x.size());
     std::vector<double> exact(x.size()), want_dx(x.size()), loss(n), want_loss(n), xd(x.size());
-    std::vector<uint8_t> label(n);
+    std::vector<int32_t> label(n);
     for (float& v : x) v = static_cast<float>(scale * random.normal());
-    for (uint8_t& l : label) l = static_cast<uint8_t>(random.below(classes));
+    for (int32_t& l : label) l = static_cast<int32_t>(random.below(classes));
     xd.assign(x.begin(), x.end());
     softmax_forward(n, classes, x.data(), y.data());
     reference::softmax_forward(n, classes, xd.data(), exact.data());

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kClasses = 3;
 const std::vector<float> kRows = {1000, 1001, 1002, 0, 1, 2, -1000, -999, -998};  // 1000 below one another
-const std::vector<uint8_t> kLabels = {0, 1, 2};
+const std::vector<int32_t> kLabels = {0, 1, 2};
 
 /// Softmax of the logits a, a+1, a+2.
 double probability(int c) {

@@ -113,8 +113,8 @@ template <class T>
 Errors training_errors(const oracle::Values& values, const std::string& name, Numerics numerics) {
   const Subject<T> s(values, name);
   Parameters<T> gradient(s.parameters.shared_table());
-  std::vector<uint8_t> labels;
-  for (int64_t i = 0; i < kBatch; ++i) labels.push_back(static_cast<uint8_t>(i));
+  std::vector<int32_t> labels;
+  for (int64_t i = 0; i < kBatch; ++i) labels.push_back(static_cast<int32_t>(i));
   std::vector<ImageResult> results(kBatch);
   ThreadPool pool(2);
   const Plan<T> plan(s.graph, {.batch = kBatch, .training = true, .numerics = numerics, .keep = true});

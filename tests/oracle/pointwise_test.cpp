@@ -148,9 +148,9 @@ TEST_CASE("softmax and the mean cross-entropy agree with PyTorch, logits of +-10
     auto x = oracle::numbers(n * classes, 4000 + 3 * k);
     for (double& v : x) v *= static_cast<double>(row[2]);
     const auto dy = oracle::numbers(n * classes, 4001 + 3 * k), draw = oracle::numbers(n, 4002 + 3 * k);
-    std::vector<uint8_t> label(draw.size());
+    std::vector<int32_t> label(draw.size());
     for (size_t i = 0; i < label.size(); ++i) {
-      label[i] = static_cast<uint8_t>((draw[i] + 1) / 2 * static_cast<double>(classes));
+      label[i] = static_cast<int32_t>((draw[i] + 1) / 2 * static_cast<double>(classes));
     }
     std::vector<double> y(x.size()), dx(x.size()), loss(label.size());
     reference::softmax_forward(n, classes, x.data(), y.data());
@@ -173,7 +173,7 @@ TEST_CASE("softmax and the mean cross-entropy agree with PyTorch, logits of +-10
     CHECK(relative_error(dx32, values("cross_entropy" + at + "dx")) < tolerance);
   }
 
-  const uint8_t label[] = {0, 0, 1, 2};
+  const int32_t label[] = {0, 0, 1, 2};
   const auto x = values("extreme.x");
   std::vector<double> loss(4), dx(x.size());
   reference::cross_entropy(4, 3, x.data(), label, 0.25, loss.data(), dx.data());

@@ -52,8 +52,8 @@ void lenet5_step(int64_t batch) {
   Workspace<float> workspace(plan.memory(), 1);
   const int64_t pixels = model.graph.shape(model.graph.input()).elements();
   const auto x = values(batch * pixels);
-  std::vector<uint8_t> labels(static_cast<size_t>(batch));
-  for (size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<uint8_t>(i % 10);
+  std::vector<int32_t> labels(static_cast<size_t>(batch));
+  for (size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<int32_t>(i % 10);
   std::vector<ImageResult> results(labels.size());
   count("lenet5-step", [&] {
     plan.gradient(model.parameters, reader(x, pixels), labels.data(), gradient, results.data(), workspace,

@@ -43,7 +43,7 @@ inline Dataset small_set(int64_t count, int64_t rows, int64_t columns, uint64_t 
   for (int64_t i = 0; i < count * rows * columns; ++i) {
     data.pixels.push_back(static_cast<uint8_t>(random.below(256)));
   }
-  for (int64_t i = 0; i < count; ++i) data.labels.push_back(static_cast<uint8_t>(i % 10));
+  for (int64_t i = 0; i < count; ++i) data.labels.push_back(static_cast<int32_t>(i % 10));
   for (int digit = 0; digit < 10; ++digit) data.classes.push_back(std::to_string(digit));
   return data;
 }

@@ -45,7 +45,7 @@ TEST_CASE("lenet5-article: 500 losses equal PyTorch's to 1e-8") {
   ThreadPool pool(default_threads());
   Workspace<double> workspace(plan.memory(), pool.threads());
   Optimizer<double> adam(table, {});
-  std::vector<uint8_t> labels(batch);
+  std::vector<int32_t> labels(batch);
   std::vector<ImageResult> results(batch);
   const auto losses = oracle.find("losses")->span<double>();
   double worst = 0;

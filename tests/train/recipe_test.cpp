@@ -46,8 +46,8 @@ std::vector<double> trained(const Dataset& data, const Recipe& recipe) {
 Dataset spoilt(Dataset data, int64_t image) {
   const auto size = static_cast<size_t>(data.image.elements()), at = static_cast<size_t>(image) * size;
   for (size_t i = at; i < at + size; ++i) data.pixels[i] = static_cast<uint8_t>(255 - data.pixels[i]);
-  uint8_t& label = data.labels[static_cast<size_t>(image)];
-  label = static_cast<uint8_t>((label + 1) % 10);
+  int32_t& label = data.labels[static_cast<size_t>(image)];
+  label = (label + 1) % 10;
   return data;
 }
 
@@ -142,6 +142,38 @@ TEST_CASE("mean and deviation are those of the images trained on, for the test d
   CHECK(model.preprocessing.mean == mean);
 }
 
+TEST_CASE("three hundred classes are learnt, and each counts as its own") {
+  Dataset data{"bars", Shape({1, 8, 8}), {}, {}, {}};
+  constexpr int64_t kClasses = 300;
+  for (int64_t c = 0; c < kClasses; ++c) {
+    data.classes.push_back(std::to_string(c));
+    data.labels.push_back(static_cast<int32_t>(c));
+    for (int64_t bit = 0; bit < 64; ++bit) data.pixels.push_back(c >> (bit % 9) & 1 ? 255 : 0);
+  }
+  Model model;
+  Graph& g = model.graph;
+  g.linear("fc2", g.relu("relu", g.linear("fc1", g.flatten("flatten", g.input({1, 8, 8})), 64)), kClasses);
+  model.name = "small";
+  model.preprocessing = {.image_h = 8, .image_w = 8, .out_h = 8, .out_w = 8, .digit = false};
+  model.classes = data.classes;
+  model.parameters = Parameters<float>(g.parameter_table());
+  initialise(model.parameters, Init::pytorch, 1);
+  Recipe recipe = plain(30);
+  recipe.epochs = 100;
+  recipe.val_split = 0;
+  recipe.schedule = {Schedule::Kind::one_cycle, 0.02};
+  ThreadPool pool(2);
+  Trainer trainer(model, data, recipe, pool);
+  for (int64_t epoch = 0; epoch < recipe.epochs; ++epoch) {
+    while (!trainer.epoch_done()) trainer.step();
+    trainer.finish_epoch();
+  }
+  const Evaluation e = evaluate(model, data, 0, kClasses, Engine::fast, pool);
+  CHECK(e.accuracy >= 0.99);
+  CHECK(e.confusion.support(299) == 1);
+  CHECK(e.confusion.support(299 - 256) == 1);
+}
+
 TEST_CASE("the gradient of a batch is the mean of its images' gradients, in convolutions and linear layers") {
   Graph g;
   const ValueId x = g.input({1, 6, 6});
@@ -151,8 +183,8 @@ TEST_CASE("the gradient of a batch is the mean of its images' gradients, in conv
   Random random(1, "images");
   std::vector<float> images(kImages * 36);
   for (float& v : images) v = static_cast<float>(random.normal());
-  std::vector<uint8_t> labels(kImages);
-  for (uint8_t& label : labels) label = static_cast<uint8_t>(random.below(4));
+  std::vector<int32_t> labels(kImages);
+  for (int32_t& label : labels) label = static_cast<int32_t>(random.below(4));
   Parameters<float> parameters(g.parameter_table());
   initialise(parameters, Init::pytorch, 1);
   ThreadPool pool(1);

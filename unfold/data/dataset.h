@@ -11,11 +11,13 @@
 
 namespace unfold {
 
+inline constexpr int64_t kMaxClasses = 1 << 14;  ///< of a data set or a model
+
 struct Dataset {
   std::string name;                  ///< "mnist", "fashion-mnist", "strokes"
   Shape image;                       ///< (C, H, W) of one image
   std::vector<uint8_t> pixels;       ///< (N, C, H, W), 0 = black
-  std::vector<uint8_t> labels;       ///< (N), each below classes.size()
+  std::vector<int32_t> labels;       ///< (N), each below classes.size()
   std::vector<std::string> classes;  ///< name of each label
   int64_t validation = 0;            ///< how many of the last images were published for validation
 

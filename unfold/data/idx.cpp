@@ -128,16 +128,17 @@ IdxImages parse_idx_images(std::span<const std::byte> bytes, std::string_view wh
   return images;
 }
 
-std::vector<uint8_t> parse_idx_labels(std::span<const std::byte> bytes, std::string_view where) {
+std::vector<int32_t> parse_idx_labels(std::span<const std::byte> bytes, std::string_view where) {
   std::array<uint64_t, 1> sizes{};
-  return parse(bytes, where, kLabelsMagic, sizes);
+  const std::vector<uint8_t> labels = parse(bytes, where, kLabelsMagic, sizes);
+  return {labels.begin(), labels.end()};
 }
 
 Dataset load_idx(const std::filesystem::path& images_path, const std::filesystem::path& labels_path,
                  std::string_view name, std::vector<std::string> classes) {
   const uint64_t limit = kMaxBytes + 64;
   IdxImages images = parse_idx_images(read_file(images_path, ErrorKind::data, limit), images_path.string());
-  std::vector<uint8_t> labels =
+  std::vector<int32_t> labels =
       parse_idx_labels(read_file(labels_path, ErrorKind::data, limit), labels_path.string());
   if (std::ssize(labels) != images.count) {
     throw Error(ErrorKind::data, "there is not one label for each image")
@@ -147,7 +148,7 @@ Dataset load_idx(const std::filesystem::path& images_path, const std::filesystem
         .hint("images and labels belong to different parts (train, t10k) or data sets");
   }
   const auto bad =
-      std::find_if(labels.begin(), labels.end(), [&](uint8_t label) { return label >= classes.size(); });
+      std::find_if(labels.begin(), labels.end(), [&](int32_t label) { return label >= std::ssize(classes); });
   if (bad != labels.end()) {
     throw Error(ErrorKind::data, "label " + std::to_string(bad - labels.begin()) + " names no class")
         .where(labels_path.string())
@@ -178,7 +179,16 @@ std::vector<std::byte> idx_images_bytes(const Dataset& data) {
 
 std::vector<std::byte> idx_labels_bytes(const Dataset& data) {
   const std::array<int64_t, 1> sizes = {data.size()};
-  return compose(kLabelsMagic, sizes, data.labels);
+  std::vector<uint8_t> labels;
+  for (const int32_t label : data.labels) {
+    if (label < 0 || label > 255) {
+      throw Error(ErrorKind::usage, "a label does not fit the byte that an IDX file has for it")
+          .where(data.name)
+          .got(std::to_string(label));
+    }
+    labels.push_back(static_cast<uint8_t>(label));
+  }
+  return compose(kLabelsMagic, sizes, labels);
 }
 
 void write_idx(const Dataset& data, const std::filesystem::path& images,

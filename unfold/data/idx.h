@@ -26,7 +26,7 @@ struct IdxImages {
 IdxImages parse_idx_images(std::span<const std::byte> bytes, std::string_view where);
 
 /// Reads labels (magic 0x00000801) likewise; their range is checked by load_idx.
-std::vector<uint8_t> parse_idx_labels(std::span<const std::byte> bytes, std::string_view where);
+std::vector<int32_t> parse_idx_labels(std::span<const std::byte> bytes, std::string_view where);
 
 /// Loads one part of a data set from an images and a labels file. Throws a data error, naming the file, for
 /// all that the parsers refuse, for unequal counts and for a label that is not below classes.size().
@@ -34,7 +34,7 @@ Dataset load_idx(const std::filesystem::path& images, const std::filesystem::pat
                  std::string_view name, std::vector<std::string> classes);
 
 /// The bytes of a raw images file / labels file that hold this data set. Throws usage if its images do not
-/// have exactly one channel or its arrays do not fit its shape.
+/// have exactly one channel, its arrays do not fit its shape, or a label is above 255.
 std::vector<std::byte> idx_images_bytes(const Dataset& data);
 std::vector<std::byte> idx_labels_bytes(const Dataset& data);
 

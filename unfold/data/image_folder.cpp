@@ -18,7 +18,6 @@ namespace fs = std::filesystem;
 constexpr int64_t kMostBytes = int64_t{8} << 30;
 constexpr int64_t kSmall = 256;  // a side of pictures that are kept as they are
 constexpr int64_t kTestEvery = 6;
-constexpr size_t kMostClasses = 256;
 
 bool is_picture(const fs::path& path) {
   std::string end = path.extension().string();
@@ -58,7 +57,7 @@ bool has_picture(const fs::path& path) {
 
 struct File {
   fs::path path;
-  uint8_t label = 0;
+  int32_t label = 0;
 };
 
 /// The pictures of all classes of a folder; `classes` are those that may be there, or empty, and then filled.
@@ -66,10 +65,10 @@ std::vector<File> files_of(const fs::path& folder, std::vector<std::string>& cla
   const bool given = !classes.empty();
   const std::vector<std::string> names = folders_in(folder);
   if (!given) classes = names;
-  if (classes.empty() || classes.size() > kMostClasses) {
+  if (classes.empty() || std::ssize(classes) > kMaxClasses) {
     throw Error(ErrorKind::data, "a folder of pictures has a subfolder for each class")
         .where(folder.string())
-        .wanted("1 to " + std::to_string(kMostClasses))
+        .wanted("1 to " + std::to_string(kMaxClasses))
         .got(std::to_string(classes.size()));
   }
   std::vector<File> files;
@@ -87,7 +86,7 @@ std::vector<File> files_of(const fs::path& folder, std::vector<std::string>& cla
           .wanted(".png, .jpg, .jpeg, .bmp, .ppm or .pgm files")
           .hint("put pictures there, or remove the folder");
     }
-    for (const fs::path& path : pictures) files.push_back({path, static_cast<uint8_t>(at - classes.begin())});
+    for (const fs::path& path : pictures) files.push_back({path, static_cast<int32_t>(at - classes.begin())});
   }
   return files;
 }
@@ -219,7 +218,8 @@ DatasetPair load(const fs::path& root, const ImageFolderOptions& options, Thread
   if (test.empty()) {
     std::vector<File> rest;
     std::vector<int64_t> count(classes.size(), 0);
-    for (const File& file : train) (++count[file.label] % kTestEvery == 0 ? test : rest).push_back(file);
+    for (const File& file : train)
+      (++count[static_cast<size_t>(file.label)] % kTestEvery == 0 ? test : rest).push_back(file);
     train = std::move(rest);
   }
   if (test.empty()) {

@@ -29,7 +29,7 @@ bool is_image_folder(const std::filesystem::path& root);
 /// pictures' order is drawn once and for all, so that the last of them are a fair sample.
 ///
 /// Throws data naming the folder or file: no classes, one without pictures, one that only the test has, more
-/// than 256, a picture or folder that cannot be read; or if all of them would take more than 8 GiB.
+/// than 16,384, a picture or folder that cannot be read; or if all of them would take more than 8 GiB.
 DatasetPair load_image_folder(const std::filesystem::path& root, const ImageFolderOptions& options,
                               ThreadPool& pool, const SourceLog& log);
 

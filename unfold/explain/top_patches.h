@@ -27,7 +27,7 @@ std::vector<std::vector<Patch>> top_patches(const Model& model, const Dataset& d
 /// A patch as it looks.
 struct SeenPatch {
   Patch patch;
-  uint8_t label = 0;
+  int32_t label = 0;
   std::vector<float>
       pixels;  ///< of the network's input, (C, h, w) of the receptive field; NaN beyond the image
 };

@@ -43,7 +43,7 @@ void measure(const Model& model, std::span<const float> input, Engine engine, Nu
 
 }  // namespace
 
-Trace trace(const Model& model, std::span<const float> inputs, std::vector<uint8_t> classes,
+Trace trace(const Model& model, std::span<const float> inputs, std::vector<int32_t> classes,
             const TraceOptions& options, ThreadPool& pool) {
   const Graph& graph = model.graph;
   const int64_t in = graph.shape(graph.input()).elements(), images = static_cast<int64_t>(classes.size());
@@ -52,8 +52,8 @@ Trace trace(const Model& model, std::span<const float> inputs, std::vector<uint8
         .wanted(std::to_string(images) + " images of " + graph.shape(graph.input()).text())
         .got(std::to_string(inputs.size()) + " numbers");
   }
-  for (const uint8_t c : classes) {
-    if (c >= model.classes.size()) {
+  for (const int32_t c : classes) {
+    if (c < 0 || c >= std::ssize(model.classes)) {
       throw Error(ErrorKind::usage, "no such class")
           .wanted("0 to " + std::to_string(model.classes.size() - 1))
           .got(std::to_string(c));

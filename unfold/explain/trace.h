@@ -19,7 +19,7 @@ struct LayerTimes {
 
 struct Trace {
   int64_t images = 0;
-  std::vector<uint8_t> classes;                          ///< by image: the class its loss asks for
+  std::vector<int32_t> classes;                          ///< by image: the class its loss asks for
   std::vector<double> losses;                            ///< by image; the step's loss is their mean
   std::vector<std::vector<float>> values;                ///< by value of the graph, (images, ...)
   std::vector<std::vector<float>> gradients;             ///< of the mean loss, the same
@@ -40,7 +40,7 @@ struct TraceOptions {
 /// Runs forward, cross-entropy against `classes` and backward over `inputs` (images, C, H, W), which have
 /// been through the model's preprocessing, then one step of Adam. Throws usage if the sizes do not fit or a
 /// class is none of the model's.
-Trace trace(const Model& model, std::span<const float> inputs, std::vector<uint8_t> classes,
+Trace trace(const Model& model, std::span<const float> inputs, std::vector<int32_t> classes,
             const TraceOptions& options, ThreadPool& pool);
 
 }  // namespace unfold

@@ -105,7 +105,7 @@ void softmax_forward(int64_t n, int64_t classes, const float* x, float* y) {
   }
 }
 
-void cross_entropy(int64_t n, int64_t classes, const float* x, const uint8_t* label, float scale,
+void cross_entropy(int64_t n, int64_t classes, const float* x, const int32_t* label, float scale,
                    double* loss, float* dx) {
   for (int64_t r = 0; r < n; ++r, x += classes, dx += classes) {
     const float largest = *std::max_element(x, x + classes);

@@ -33,8 +33,8 @@ class Probe {
     Random random(o.seed, "gradcheck");
     for (double& v : inputs_) v = random.normal();
     for (double& v : weights_) v = random.normal();
-    for (uint8_t& label : labels_)
-      label = static_cast<uint8_t>(random.below(graph.shape(graph.output()).elements()));
+    for (int32_t& label : labels_)
+      label = static_cast<int32_t>(random.below(graph.shape(graph.output()).elements()));
   }
 
   /// f at the present parameters and inputs; leaves the gradient behind.
@@ -145,7 +145,7 @@ class Probe {
   Workspace<double> workspace_;
   Parameters<double> parameters_, gradient_;
   std::vector<double> inputs_, weights_;
-  std::vector<uint8_t> labels_;
+  std::vector<int32_t> labels_;
   std::vector<ImageResult> results_;
 };
 

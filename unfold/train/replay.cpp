@@ -180,7 +180,7 @@ struct ReplayRecorder::Probe {
 
   void run() {
     const auto fill = [&](int64_t, int64_t, float* x) { preprocess(model.preprocessing, data.at(image), x); };
-    const uint8_t label = data.labels[static_cast<size_t>(image)];
+    const int32_t label = data.labels[static_cast<size_t>(image)];
     ImageResult result;
     plan.gradient(model.parameters, fill, &label, gradient, &result, workspace, pool);
   }

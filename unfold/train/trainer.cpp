@@ -100,8 +100,8 @@ Evaluation evaluate(const Model& model, const Dataset& data, int64_t first, int6
       const auto row = logits.subspan(static_cast<size_t>(i * classes), static_cast<size_t>(classes));
       const std::vector<double> p = probabilities(row);
       const auto best = std::max_element(row.begin(), row.end()) - row.begin();
-      const uint8_t truth = data.labels[static_cast<size_t>(at + i)];
-      e.loss += -std::log(std::max(p[truth], 1e-300));
+      const int32_t truth = data.labels[static_cast<size_t>(at + i)];
+      e.loss += -std::log(std::max(p[static_cast<size_t>(truth)], 1e-300));
       e.confusion.add(truth, best);
       e.predicted.push_back(static_cast<int32_t>(best));
       e.confidence.push_back(static_cast<float>(p[static_cast<size_t>(best)]));

@@ -25,7 +25,7 @@ void softmax_backward(int64_t n, int64_t classes, const T* y, const T* dy, T* dx
 }
 
 template <class T>
-void cross_entropy(int64_t n, int64_t classes, const T* x, const uint8_t* label, T scale, double* loss,
+void cross_entropy(int64_t n, int64_t classes, const T* x, const int32_t* label, T scale, double* loss,
                    T* dx) {
   for (int64_t r = 0; r < n; ++r, x += classes) {
     const double largest = *std::max_element(x, x + classes);
@@ -43,7 +43,7 @@ void cross_entropy(int64_t n, int64_t classes, const T* x, const uint8_t* label,
 #define UNFOLD_INSTANTIATE(T)                                               \
   template void softmax_forward(int64_t, int64_t, const T*, T*);            \
   template void softmax_backward(int64_t, int64_t, const T*, const T*, T*); \
-  template void cross_entropy(int64_t, int64_t, const T*, const uint8_t*, T, double*, T*);
+  template void cross_entropy(int64_t, int64_t, const T*, const int32_t*, T, double*, T*);
 UNFOLD_INSTANTIATE(float)
 UNFOLD_INSTANTIATE(double)
 #undef UNFOLD_INSTANTIATE

@@ -20,7 +20,7 @@ void softmax_backward(int64_t n, int64_t classes, const T* y, const T* dy, T* dx
 /// double. dx[r][c] = scale * (softmax(x[r])[c] - (c == label[r])): with scale = 1/N the gradient of the
 /// batch's mean. Overwrites loss (n) and dx (n, classes); dx may be null or x.
 template <class T>
-void cross_entropy(int64_t n, int64_t classes, const T* x, const uint8_t* label, T scale, double* loss,
+void cross_entropy(int64_t n, int64_t classes, const T* x, const int32_t* label, T scale, double* loss,
                    T* dx);
 
 }  // namespace unfold::reference
