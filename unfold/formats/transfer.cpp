@@ -1,29 +1,13 @@
 #include "unfold/formats/transfer.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "unfold/error.h"
+#include "unfold/half.h"
 
 namespace unfold {
 namespace {
-
-/// IEEE 754 half precision, exact in float.
-float from_half(uint16_t half) {
-  const uint32_t sign = (half & 0x8000U) << 16, exponent = (half >> 10) & 0x1fU, fraction = half & 0x3ffU;
-  if (exponent == 0) {  // zero and denormals: fraction * 2^-24
-    const float value = static_cast<float>(fraction) * 0x1p-24f;
-    return sign ? -value : value;
-  }
-  const uint32_t wide = exponent == 31 ? 0xffU : exponent + 112;
-  return std::bit_cast<float>(sign | (wide << 23) | (fraction << 13));
-}
-
-/// The upper half of a float.
-float from_bfloat(uint16_t upper) {
-  return std::bit_cast<float>(static_cast<uint32_t>(upper) << 16);
-}
 
 bool is_counter(std::string_view name) {
   return name.ends_with(".num_batches_tracked");

@@ -1,0 +1,212 @@
+// Convolution over one to three axes.
+#include <algorithm>
+
+#include "unfold/kernels/gemm.h"
+#include "unfold/kernels/im2col.h"
+#include "unfold/kernels/nhwc.h"
+#include "unfold/onnx/elementwise.h"
+#include "unfold/onnx/functions.h"
+#include "unfold/onnx/move.h"
+#include "unfold/onnx/window.h"
+
+namespace unfold::onnx::ops {
+namespace {
+
+struct Convolution {
+  Windows windows;
+  int64_t n, ic, oc, groups;
+
+  int64_t group_ic() const { return ic / groups; }
+  int64_t group_oc() const { return oc / groups; }
+};
+
+/// The sizes of a node; refuses weights and biases that do not fit.
+Convolution convolution_of(const Call& c) {
+  const Tensor &x = c.input(0), &w = c.input(1);
+  const auto spatial = spatial_sizes(c);
+  c.same_type(0, 1);
+  if (w.shape().rank() != x.shape().rank())
+    c.refuse("the weights do not fit the input", x.shape().text(), w.shape().text());
+  Convolution s{read_windows(c, spatial, w.shape().sizes().subspan(2)), x.shape()[0], x.shape()[1],
+                w.shape()[0], c.integer("group", 1)};
+  if (s.groups < 1 || s.ic < 1 || s.oc < 1 || s.ic % s.groups != 0 || s.oc % s.groups != 0 ||
+      w.shape()[1] != s.group_ic()) {
+    c.refuse("channels, groups and weights do not fit together",
+             "weights (OC, " + std::to_string(s.ic) + " / groups, ...)",
+             w.shape().text() + " in " + std::to_string(s.groups) + " groups");
+  }
+  if (c.given(2)) {
+    c.same_type(0, 2);
+    if (sizes_of(c.input(2)) != Sizes{s.oc}) {
+      c.refuse("the bias does not fit the weights", sizes_text(Sizes{s.oc}), c.input(2).shape().text());
+    }
+  }
+  place_windows(c, s.windows);
+  return s;
+}
+
+/// By the definition, sums in double.
+template <class T>
+void direct(Call& c, const Convolution& s, Tensor& y) {
+  const Windows& win = s.windows;
+  const auto& [D, H, W] = win.axes;
+  const std::vector<Reach> ds = D.reaches(), hs = H.reaches(), ws = W.reaches();
+  const T *x = c.input(0).data<T>(), *w = c.input(1).data<T>(),
+          *b = c.given(2) ? c.input(2).data<T>() : nullptr;
+  c.each_range(s.n * s.oc, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const int64_t oc = plane % s.oc, first = oc / s.group_oc() * s.group_ic();
+      T* to = y.data<T>() + plane * win.out();
+      for (const Reach& d : ds) {
+        for (const Reach& h : hs) {
+          for (const Reach& v : ws) {
+            double sum = b ? static_cast<double>(b[oc]) : 0;
+            for (int64_t ic = 0; ic < s.group_ic(); ++ic) {
+              const T* image = x + (plane / s.oc * s.ic + first + ic) * win.in();
+              const T* kernel = w + (oc * s.group_ic() + ic) * win.taps();
+              for (int64_t i = 0; i < d.count; ++i) {
+                for (int64_t j = 0; j < h.count; ++j) {
+                  const T* row =
+                      image + ((d.pixel + i * D.dilation) * H.in + h.pixel + j * H.dilation) * W.in;
+                  const T* taps = kernel + ((d.tap + i) * H.kernel + h.tap + j) * W.kernel + v.tap;
+                  for (int64_t k = 0; k < v.count; ++k) {
+                    sum += static_cast<double>(row[v.pixel + k * W.dilation]) * static_cast<double>(taps[k]);
+                  }
+                }
+              }
+            }
+            *to++ = static_cast<T>(sum);
+          }
+        }
+      }
+    }
+  });
+}
+
+Conv2dShape flat_shape(const Convolution& s, int64_t n) {
+  const WindowAxis &h = s.windows.axes[1], &w = s.windows.axes[2];
+  Conv2dShape flat{n, s.ic, h.in, w.in, s.oc, h.out, w.out, s.windows.flat_window()};
+  flat.window.groups = s.groups;
+  return flat;
+}
+
+/// Float scratch for each worker, apart by whole cache lines.
+class WorkerScratch {
+ public:
+  WorkerScratch(const Call& c, int64_t floats) : size_((floats + 15) / 16 * 16) {
+    const int64_t sizes[] = {c.pool().threads(), size_};
+    block_ = c.make(Dtype::f32, sizes);
+  }
+  float* of(int worker) { return block_.data<float>() + worker * size_; }
+
+ private:
+  int64_t size_;
+  Tensor block_;
+};
+
+Tensor floats(const Call& c, int64_t count) {
+  return c.make(Dtype::f32, Sizes{count});
+}
+
+/// Over (H, W): channels innermost, some images at a time.
+void flat(Call& c, const Convolution& s, Tensor& y) {
+  constexpr int64_t kPixels = int64_t{1} << 24;  // of the images that lie in the other layout at a time
+  const int64_t in = s.ic * s.windows.in(), out = s.oc * s.windows.out();
+  const int64_t together = std::clamp<int64_t>(kPixels / std::max(in, out), 1, std::max<int64_t>(s.n, 1));
+  const Conv2dShape all = flat_shape(s, together);
+  all.window.check("the window");
+  Tensor packed = floats(c, nhwc_weight_floats(all));
+  Tensor from = floats(c, together * in), to = floats(c, together * out);
+  WorkerScratch scratch(c, nhwc_forward_scratch(all));
+  nhwc_pack_weights(all, c.input(1).data<float>(), packed.data<float>());
+  const float *x = c.input(0).data<float>(), *b = c.given(2) ? c.input(2).data<float>() : nullptr;
+  for (int64_t first = 0; first < s.n; first += together) {
+    const Conv2dShape part = flat_shape(s, std::min(together, s.n - first));
+    c.pool().run(part.n, [&](int64_t i, int) {
+      nchw_to_nhwc(s.ic, s.windows.in(), x + (first + i) * in, from.data<float>() + i * in);
+    });
+    // Ranges of rows, or of channels where there are few rows: neither can change a bit.
+    constexpr int64_t kLeastRows = 4, kPerThread = 4;
+    const int64_t rows = part.n * part.oh, tiles = nhwc_output_tiles(part),
+                  parts = kPerThread * c.pool().threads();
+    const bool by_rows = rows >= kLeastRows * parts || tiles < parts;
+    c.pool().run(parts, [&](int64_t i, int worker) {
+      NhwcRange range{0, rows, 0, tiles};
+      if (by_rows) {
+        range.row0 = rows * i / parts, range.row1 = rows * (i + 1) / parts;
+      } else {
+        range.tile0 = tiles * i / parts, range.tile1 = tiles * (i + 1) / parts;
+      }
+      if (range.row0 == range.row1 || range.tile0 == range.tile1) return;
+      nhwc_forward(part, range, from.data<float>(), packed.data<float>(), b, NhwcEpilogue::none,
+                   to.data<float>(), scratch.of(worker));
+    });
+    c.pool().run(part.n, [&](int64_t i, int) {
+      nhwc_to_nchw(s.oc, s.windows.out(), to.data<float>() + i * out, y.data<float>() + (first + i) * out);
+    });
+  }
+}
+
+/// Over (D, H, W): a sum over the kernel's depth of convolutions over (H, W), each as patches times weights.
+Tensor deep(Call& c, const Convolution& s) {
+  const auto& [D, H, W] = s.windows.axes;
+  Conv2dShape slice = flat_shape(s, 1);
+  slice.window.check("the window");
+  // Depth before channels, so that a slice is an image.
+  const int64_t depth_first[] = {0, 2, 1, 3, 4}, kernel_first[] = {2, 0, 1, 3, 4};
+  const Tensor x = transposed(c, c.input(0), depth_first), w = transposed(c, c.input(1), kernel_first);
+  Tensor y = c.make(Dtype::f32, Sizes{s.n, D.out, s.oc, H.out, W.out});
+  const int64_t pixels = slice.pixels(), patch = slice.patch(), columns = (slice.columns() + 15) / 16 * 16;
+  WorkerScratch scratch(c, columns + gemm_scratch(patch));
+  const float* b = c.given(2) ? c.input(2).data<float>() : nullptr;
+  const std::vector<Reach> reaches = D.reaches();
+  c.pool().run(s.n * D.out, [&](int64_t place, int worker) {
+    const Reach& reach = reaches[static_cast<size_t>(place % D.out)];
+    float* const to = y.data<float>() + place * slice.y_image();
+    float* const buffer = scratch.of(worker);
+    if (reach.count == 0) {  // padding alone
+      for (int64_t o = 0; o < s.oc; ++o) std::fill_n(to + o * pixels, pixels, b ? b[o] : 0.0f);
+    }
+    for (int64_t i = 0; i < reach.count; ++i) {
+      const int64_t depth = place / D.out * D.in + reach.pixel + i * D.dilation;
+      im2col(slice, x.data<float>() + depth * slice.x_image(), buffer, pixels);
+      for (int64_t g = 0; g < s.groups; ++g) {
+        const int64_t oc = s.group_oc(), first = g * oc;
+        unfold::gemm({.m = oc,
+              .n = pixels,
+              .k = patch,
+              .a = w.data<float>() + ((reach.tap + i) * s.oc + first) * patch,
+              .a_row = patch,
+              .a_col = 1,
+              .b = buffer + g * patch * pixels,
+              .b_row = pixels,
+              .c = to + first * pixels,
+              .c_row = pixels,
+              .start = i == 0 ? GemmStart::bias : GemmStart::chain,
+              .bias = b ? b + first : nullptr},
+             buffer + columns);
+      }
+    }
+  });
+  const int64_t channels_first[] = {0, 2, 1, 3, 4};
+  return transposed(c, y, channels_first);
+}
+
+}  // namespace
+
+void conv(Call& c) {
+  const Convolution s = convolution_of(c);
+  const Tensor& x = c.input(0);
+  const Sizes sizes = s.windows.output(s.n, s.oc);
+  c.work(c.product(sizes), s.group_ic(), s.windows.taps());
+  if (x.dtype() == Dtype::f32 && !s.windows.flat()) return c.output(0, deep(c, s));
+  Tensor y = c.make(x.dtype(), sizes);
+  if (x.dtype() == Dtype::f32) {
+    flat(c, s, y);
+  } else {
+    direct<double>(c, s, y);
+  }
+  c.output(0, std::move(y));
+}
+
+}  // namespace unfold::onnx::ops
