@@ -48,20 +48,75 @@ void normalise(int64_t n, const T* x, double mean, double scale, double shift, T
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>((static_cast<double>(x[i]) - mean) * scale + shift);
 }
 
+/// y = (x - mean) / sqrt(variance + epsilon) * scale + shift, planes of `each` elements by the statistics of
+/// theirs.
+template <class T>
+Tensor by_statistics(const Call& c, int64_t each, const Tensor& means, const Tensor& variances) {
+  const Tensor& x = c.input(0);
+  const double epsilon = c.real("epsilon", kEpsilon);
+  Tensor y = c.make(x.dtype(), x.shape().sizes());
+  const T *scale = c.input(1).data<T>(), *shift = c.input(2).data<T>();
+  const T *mean = means.data<T>(), *variance = variances.data<T>();
+  const int64_t planes = each == 0 ? 0 : x.elements() / each;
+  c.each_range(planes, kTask / std::max<int64_t>(each, 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t k = i % means.elements();
+      const double factor =
+          static_cast<double>(scale[k]) / std::sqrt(static_cast<double>(variance[k]) + epsilon);
+      normalise(each, x.data<T>() + i * each, static_cast<double>(mean[k]), factor,
+                static_cast<double>(shift[k]), y.data<T>() + i * each);
+    }
+  });
+  return y;
+}
+
+/// Training: by the batch's own mean and variance, which move the ones given: outputs 1 and 2.
+template <class T>
+void normalise_batch(Call& c, int64_t channels, int64_t pixels) {
+  const Tensor& x = c.input(0);
+  Tensor means = c.make(x.dtype(), Sizes{channels}), variances = c.make(x.dtype(), Sizes{channels});
+  Tensor next_means = c.make(x.dtype(), Sizes{channels}), next_variances = c.make(x.dtype(), Sizes{channels});
+  const double momentum = c.real("momentum", 0.9), n = static_cast<double>(x.shape()[0] * pixels);
+  c.work(x.elements(), 2);
+  for (int64_t k = 0; k < channels; ++k) {
+    const auto sum = [&](double mean, bool squared) {
+      double total = 0;
+      for (int64_t image = 0; image < x.shape()[0]; ++image) {
+        const T* from = x.data<T>() + (image * channels + k) * pixels;
+        for (int64_t i = 0; i < pixels; ++i) {
+          const double v = static_cast<double>(from[i]) - mean;
+          total += squared ? v * v : v;
+        }
+      }
+      return total / n;
+    };
+    const double mean = sum(0, false), variance = sum(mean, true);
+    const auto moved = [momentum](T old, double now) {
+      return static_cast<T>(static_cast<double>(old) * momentum + now * (1 - momentum));
+    };
+    means.data<T>()[k] = static_cast<T>(mean);
+    variances.data<T>()[k] = static_cast<T>(variance);
+    next_means.data<T>()[k] = moved(c.input(3).data<T>()[k], mean);
+    next_variances.data<T>()[k] = moved(c.input(4).data<T>()[k], variance);
+  }
+  c.output(0, by_statistics<T>(c, pixels, means, variances));
+  if (c.wanted(1)) c.output(1, std::move(next_means));
+  if (c.wanted(2)) c.output(2, std::move(next_variances));
+}
+
 }  // namespace
 
-/// Inference: with the statistics that are given, one for each channel, or (`spatial` = 0, before opset 9)
-/// one for each element of an image.
+/// With the statistics that are given, one for each channel, or (`spatial` = 0, before opset 9) one for each
+/// element of an image; with `training_mode` (from opset 14 on) with the batch's own.
 void batch_normalization(Call& c) {
   const Tensor& x = c.input(0);
-  if (c.integer("training_mode", 0) != 0) c.refuse("training is not done here", "training_mode = 0");
-  for (size_t i = 1; i < c.outputs(); ++i) {
+  const bool training = c.integer("training_mode", 0) != 0, spatial = c.integer("spatial", 1) != 0;
+  for (size_t i = 1; i < c.outputs() && !training; ++i) {
     if (c.wanted(i)) c.refuse("statistics of a batch, which only training has, are wanted", "one output");
   }
-  const bool spatial = c.integer("spatial", 1) != 0;
-  check_image(c, spatial ? 1 : 2);
-  const int64_t channels = x.shape().rank() < 2 ? 1 : x.shape()[1];
-  const int64_t each = spatial ? pixels_of(x) : 1, count = spatial ? channels : channels * pixels_of(x);
+  check_image(c, spatial && !training ? 1 : 2);
+  const int64_t channels = x.shape().rank() < 2 ? 1 : x.shape()[1], pixels = pixels_of(x);
+  const int64_t count = spatial ? channels : channels * pixels;
   for (size_t i = 1; i <= 4; ++i) {
     if (spatial) check_list(c, i, count);
     c.same_type(0, i);
@@ -70,23 +125,10 @@ void batch_normalization(Call& c) {
                c.input(i).shape().text());
     }
   }
-  const double epsilon = c.real("epsilon", kEpsilon);
   for_floats(c, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    Tensor y = c.make(x.dtype(), x.shape().sizes());
-    const T *scale = c.input(1).data<T>(), *shift = c.input(2).data<T>(), *mean = c.input(3).data<T>(),
-            *variance = c.input(4).data<T>();
-    const int64_t planes = each == 0 ? 0 : x.elements() / each;
-    c.each_range(planes, kTask / std::max<int64_t>(each, 1) + 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t k = i % count;
-        const double factor =
-            static_cast<double>(scale[k]) / std::sqrt(static_cast<double>(variance[k]) + epsilon);
-        normalise(each, x.data<T>() + i * each, static_cast<double>(mean[k]), factor,
-                  static_cast<double>(shift[k]), y.data<T>() + i * each);
-      }
-    });
-    c.output(0, std::move(y));
+    if (training) return normalise_batch<T>(c, channels, pixels);
+    c.output(0, by_statistics<T>(c, spatial ? pixels : 1, c.input(3), c.input(4)));
   });
 }
 
