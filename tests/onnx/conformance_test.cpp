@@ -32,12 +32,12 @@ constexpr double kRelative = 1e-5, kAbsolute = 1e-7;
 const std::string kRoundedPi = "what is wanted was computed with pi = 3.1415";
 /// Tests that need more, and why.
 const std::map<std::string, std::pair<double, std::string>> kLooser = {
-    {"node/test_blackmanwindow_expanded", {3e-4, kRoundedPi}},
-    {"node/test_blackmanwindow_symmetric_expanded", {3e-4, kRoundedPi}},
-    {"node/test_hammingwindow_expanded", {3e-4, kRoundedPi}},
-    {"node/test_hammingwindow_symmetric_expanded", {3e-4, kRoundedPi}},
-    {"node/test_hannwindow_expanded", {3e-4, kRoundedPi}},
-    {"node/test_hannwindow_symmetric_expanded", {3e-4, kRoundedPi}},
+    {"node/test_blackmanwindow_expanded", {1e-3, kRoundedPi}},
+    {"node/test_blackmanwindow_symmetric_expanded", {1e-3, kRoundedPi}},
+    {"node/test_hammingwindow_expanded", {1e-3, kRoundedPi}},
+    {"node/test_hammingwindow_symmetric_expanded", {1e-3, kRoundedPi}},
+    {"node/test_hannwindow_expanded", {1e-3, kRoundedPi}},
+    {"node/test_hannwindow_symmetric_expanded", {1e-3, kRoundedPi}},
 };
 
 struct Outcome {

@@ -173,18 +173,18 @@ Tensor deep(Call& c, const Convolution& s) {
       for (int64_t g = 0; g < s.groups; ++g) {
         const int64_t oc = s.group_oc(), first = g * oc;
         unfold::gemm({.m = oc,
-              .n = pixels,
-              .k = patch,
-              .a = w.data<float>() + ((reach.tap + i) * s.oc + first) * patch,
-              .a_row = patch,
-              .a_col = 1,
-              .b = buffer + g * patch * pixels,
-              .b_row = pixels,
-              .c = to + first * pixels,
-              .c_row = pixels,
-              .start = i == 0 ? GemmStart::bias : GemmStart::chain,
-              .bias = b ? b + first : nullptr},
-             buffer + columns);
+                      .n = pixels,
+                      .k = patch,
+                      .a = w.data<float>() + ((reach.tap + i) * s.oc + first) * patch,
+                      .a_row = patch,
+                      .a_col = 1,
+                      .b = buffer + g * patch * pixels,
+                      .b_row = pixels,
+                      .c = to + first * pixels,
+                      .c_row = pixels,
+                      .start = i == 0 ? GemmStart::bias : GemmStart::chain,
+                      .bias = b ? b + first : nullptr},
+                     buffer + columns);
       }
     }
   });

@@ -109,16 +109,16 @@ void multiply(const Transposed& s, int64_t g, const float* x, const float* w, fl
               float* scratch) {
   const int64_t ic = s.ic / s.groups, rows = s.oc / s.groups * s.windows.taps(), pixels = s.windows.out();
   unfold::gemm({.m = rows,
-        .n = pixels,
-        .k = ic,
-        .a = w + g * ic * rows,
-        .a_row = 1,
-        .a_col = rows,
-        .b = x + g * ic * pixels,
-        .b_row = pixels,
-        .c = columns,
-        .c_row = pixels},
-       scratch);
+                .n = pixels,
+                .k = ic,
+                .a = w + g * ic * rows,
+                .a_row = 1,
+                .a_col = rows,
+                .b = x + g * ic * pixels,
+                .b_row = pixels,
+                .c = columns,
+                .c_row = pixels},
+               scratch);
 }
 void multiply(const Transposed& s, int64_t g, const double* x, const double* w, double* columns, double*) {
   const int64_t ic = s.ic / s.groups, rows = s.oc / s.groups * s.windows.taps(), pixels = s.windows.out();

@@ -31,16 +31,16 @@ void multiply(const Call& call, const Product<float>& p) {
   call.pool().run((size + part - 1) / part, [&](int64_t i, int worker) {
     const int64_t first = i * part, count = std::min(part, size - first);
     unfold::gemm({.m = by_rows ? count : p.m,
-          .n = by_rows ? p.n : count,
-          .k = p.k,
-          .a = p.a + (by_rows ? first * p.a_row : 0),
-          .a_row = p.a_row,
-          .a_col = p.a_col,
-          .b = p.b + (by_rows ? 0 : first),
-          .b_row = p.n,
-          .c = p.c + (by_rows ? first * p.n : first),
-          .c_row = p.n},
-         scratch.data<float>() + worker * floats);
+                  .n = by_rows ? p.n : count,
+                  .k = p.k,
+                  .a = p.a + (by_rows ? first * p.a_row : 0),
+                  .a_row = p.a_row,
+                  .a_col = p.a_col,
+                  .b = p.b + (by_rows ? 0 : first),
+                  .b_row = p.n,
+                  .c = p.c + (by_rows ? first * p.n : first),
+                  .c_row = p.n},
+                 scratch.data<float>() + worker * floats);
   });
 }
 

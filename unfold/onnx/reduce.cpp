@@ -1,8 +1,8 @@
 // Sums, products, extremes and norms along axes.
 #include <algorithm>
 #include <functional>
-#include <utility>
 #include <limits>
+#include <utility>
 
 #include "unfold/onnx/convert.h"
 #include "unfold/onnx/elementwise.h"
