@@ -4,6 +4,10 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "unfold/formats/onnx/import.h"
+#include "unfold/formats/onnx/reader.h"
+#include "unfold/formats/preprocessing.h"
+
 namespace unfold {
 namespace {
 
@@ -12,19 +16,6 @@ using Json = nlohmann::json;
 constexpr const char* kFormatKey = "unfold.format";
 constexpr const char* kModelKey = "unfold.model";
 constexpr const char* kFormat = "1";
-
-std::string_view fit_name(Preprocessing::Fit fit) {
-  return fit == Preprocessing::Fit::pad ? "pad" : "bilinear";
-}
-
-/// One number, or a list.
-Json numbers(const PerChannel& of) {
-  const auto values = of.values();
-  return values.size() == 1 ? Json(values[0]) : Json(std::vector<double>(values.begin(), values.end()));
-}
-PerChannel per_channel(const Json& json) {
-  return json.is_array() ? PerChannel(json.get<std::vector<double>>()) : PerChannel(json.get<double>());
-}
 
 /// The network, by value number: 0 is the input, node i makes value i + 1.
 Graph graph_from(const Json& json) {
@@ -74,20 +65,13 @@ std::string describe_model(const Model& model) {
                       {"inputs", inputs},
                       {"attributes", node.op->attributes()}});
   }
-  const Preprocessing& p = model.preprocessing;
   const auto sizes = model.graph.shape(model.graph.input()).sizes();
   const Json json = {{"name", model.name},
                      {"trained_on", model.trained_on},
                      {"input", std::vector<int64_t>(sizes.begin(), sizes.end())},
                      {"layers", layers},
                      {"classes", model.classes},
-                     {"preprocessing",
-                      {{"image", {p.image_h, p.image_w}},
-                       {"fit", fit_name(p.fit)},
-                       {"output", {p.out_h, p.out_w}},
-                       {"mean", numbers(p.mean)},
-                       {"std", numbers(p.std)},
-                       {"picture", p.digit ? "digit" : "none"}}}};
+                     {"preprocessing", Json::parse(preprocessing_text(model.preprocessing))}};
   return json.dump();
 }
 
@@ -99,21 +83,7 @@ Model model_from_description(std::string_view text, std::string_view where, int6
     model.trained_on = json.at("trained_on").get<std::string>();
     model.graph = graph_from(json);
     model.classes = json.at("classes").get<std::vector<std::string>>();
-    const Json& p = json.at("preprocessing");
-    const auto image = p.at("image").get<std::array<int64_t, 2>>(),
-               output = p.at("output").get<std::array<int64_t, 2>>();
-    const auto fit = p.at("fit").get<std::string>(), picture = p.at("picture").get<std::string>();
-    if ((fit != "pad" && fit != "bilinear") || (picture != "digit" && picture != "none")) {
-      throw Error(ErrorKind::model, "unknown preprocessing").got(fit + ", " + picture);
-    }
-    model.preprocessing = {image[0],
-                           image[1],
-                           fit == "pad" ? Preprocessing::Fit::pad : Preprocessing::Fit::bilinear,
-                           output[0],
-                           output[1],
-                           per_channel(p.at("mean")),
-                           per_channel(p.at("std")),
-                           picture == "digit"};
+    model.preprocessing = parse_preprocessing(json.at("preprocessing").dump(), model.name);
     const auto table = model.graph.parameter_table();
     if (table->count() > parameters) {
       throw Error(ErrorKind::model, "the file has too few weights for its network")
@@ -203,6 +173,7 @@ LoadedModel parse_model(const SafetensorsFile& file, std::string_view where) {
     // What torch programs commonly use for MNIST padded to 32x32; without it no answer would be right.
     loaded.model.name = "lenet5";
     loaded.model.preprocessing = {.mean = 0.1, .std = 0.2752};
+    loaded.assumed = true;
     loaded.note =
         "a file of another program, read as LeNet-5; its preprocessing is unknown: MNIST padded to 32x32, "
         "mean 0.1, deviation 0.2752 are assumed";
@@ -212,6 +183,7 @@ LoadedModel parse_model(const SafetensorsFile& file, std::string_view where) {
 }
 
 LoadedModel load_model(const std::filesystem::path& path) {
+  if (path.extension() == ".onnx") return onnx::import_model(onnx::read_model(path), path.string());
   return parse_model(read_safetensors(path), path.string());
 }
 

@@ -16,14 +16,17 @@ namespace unfold {
 struct LoadedModel {
   Model model;
   std::string note;
+  bool assumed =
+      false;  ///< the file does not say how images become the network's input: a guess stands there
 };
 
 /// Replaces the file in one step.
 void save_model(const std::filesystem::path& path, const Model& model);
 
 /// Reads a file of ours, or any safetensors file whose tensors are those of a known network (a PyTorch
-/// state_dict): the note then says what was assumed. Throws model for a file that is damaged, incomplete or
-/// describes a network that cannot be.
+/// state_dict): the note then says what was assumed. A file called *.onnx is imported
+/// (formats/onnx/import.h). Throws model for a file that is damaged, incomplete or describes a network that
+/// cannot be.
 LoadedModel load_model(const std::filesystem::path& path);
 LoadedModel parse_model(const SafetensorsFile& file, std::string_view where);
 

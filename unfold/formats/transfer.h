@@ -1,5 +1,5 @@
 // Weights from one network into another: what fits by name and shape is taken over, and what does not is
-// told.
+// told. And weights for other programs.
 #pragma once
 
 #include <string>
@@ -30,5 +30,13 @@ Transfer transfer(const SafetensorsFile& from, Parameters<float>& to, std::strin
 /// The elements of a contiguous tensor of F32, F16, BF16 or F64 as floats, F64 rounded. Throws usage for
 /// other dtypes.
 std::vector<float> as_floats(const Tensor& tensor);
+
+/// Contiguous floats as F32 (the same memory), F16 or BF16, rounded to the nearest, halves to even. Throws
+/// usage, naming `where`, for other dtypes, and for a finite number that would become infinite.
+Tensor as_dtype(const Tensor& tensor, Dtype dtype, std::string_view where);
+
+/// The parameters as PyTorch's `load_state_dict` takes them: by their names, which are torchvision's, and
+/// nothing else. F32 is borrowed: the parameters must outlive the file. Throws as as_dtype.
+SafetensorsFile state_dict(const Parameters<float>& parameters, Dtype dtype = Dtype::f32);
 
 }  // namespace unfold

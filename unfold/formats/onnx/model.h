@@ -15,6 +15,8 @@ namespace unfold::onnx {
 
 /// The Dtype of one of ONNX's element types (TensorProto.DataType), if it is read here.
 std::optional<Dtype> dtype_of(int32_t type);
+/// And back.
+int32_t type_of(Dtype dtype);
 /// Its name in ONNX: "FLOAT", "INT8"; "type 99" for a number that stands for none.
 std::string type_name(int32_t type);
 
@@ -62,7 +64,8 @@ struct Graph {
 struct Model {
   int64_t ir_version = 0;
   std::string producer;
-  std::map<std::string, int64_t> opsets;  ///< version by domain; ONNX's own is ""
+  std::map<std::string, int64_t> opsets;        ///< version by domain; ONNX's own is ""
+  std::map<std::string, std::string> metadata;  ///< metadata_props: what programs note about the model
   Graph graph;
 };
 

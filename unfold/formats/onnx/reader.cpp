@@ -43,6 +43,10 @@ class ModelReader : public TensorReader {
         case 8:
           opset(view(r), model);
           break;
+        case 14:
+          charge(kEntry);
+          model.metadata.insert(entry(view(r)));
+          break;
         default:
           r.skip();
       }
@@ -52,6 +56,8 @@ class ModelReader : public TensorReader {
   }
 
  private:
+  static constexpr uint64_t kEntry = 128;  // bytes of a map's entry, about
+
   void opset(data_view bytes, Model& model) {
     std::string domain;
     int64_t version = 0;
@@ -65,7 +71,6 @@ class ModelReader : public TensorReader {
         r.skip();
       }
     }
-    constexpr uint64_t kEntry = 128;
     charge(kEntry);
     model.opsets[domain == "ai.onnx" ? "" : domain] = version;
   }

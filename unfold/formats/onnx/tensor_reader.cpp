@@ -42,9 +42,11 @@ TensorValue TensorReader::tensor(data_view bytes) {
       case 9:
         raw = view(r);
         break;
-      case 13:
-        entry(view(r), external);
+      case 13: {
+        const auto [key, value] = entry(view(r));
+        note(key, value, external);
         break;
+      }
       case 14:
         elsewhere = integer(r) == 1;
         break;
@@ -110,18 +112,7 @@ uint64_t TensorReader::count(const std::vector<int64_t>& sizes) const {
   return product;
 }
 
-void TensorReader::entry(data_view bytes, External& out) {
-  std::string key, value;
-  pbf_reader r(bytes);
-  while (r.next()) {
-    if (r.tag() == 1) {
-      key = text(r);
-    } else if (r.tag() == 2) {
-      value = text(r);
-    } else {
-      r.skip();
-    }
-  }
+void TensorReader::note(const std::string& key, const std::string& value, External& out) {
   if (key == "location") out.location = value;
   if (key != "offset" && key != "length") return;
   uint64_t number = 0;
@@ -225,12 +216,6 @@ void TensorReader::fill(data_view bytes, Dtype dtype, Tensor& to) const {
   }
 }
 
-ErrorKind kind_;
-std::string where_;
-ExternalData* external_;
-uint64_t budget_;
-std::vector<std::string> path_;
-
 std::optional<Dtype> dtype_of(int32_t type) {
   switch (type) {
     case 1:
@@ -252,6 +237,12 @@ std::optional<Dtype> dtype_of(int32_t type) {
     default:
       return std::nullopt;
   }
+}
+
+int32_t type_of(Dtype dtype) {
+  int32_t type = 1;
+  while (dtype_of(type) != dtype) ++type;
+  return type;
 }
 
 std::string type_name(int32_t type) {

@@ -28,7 +28,7 @@ class TensorReader : public Wire {
   };
 
   uint64_t count(const std::vector<int64_t>& sizes) const;
-  void entry(data_view bytes, External& out);
+  void note(const std::string& key, const std::string& value, External& out);
   void check_external(const External& external, uint64_t size);
   uint64_t elements_there(data_view bytes, Dtype dtype) const;
   template <class F>

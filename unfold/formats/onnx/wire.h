@@ -95,6 +95,22 @@ class Wire {
     return {v.data(), v.size()};
   }
 
+  /// One StringStringEntryProto: key and value.
+  std::pair<std::string, std::string> entry(data_view bytes) {
+    std::pair<std::string, std::string> out;
+    pbf_reader r(bytes);
+    while (r.next()) {
+      if (r.tag() == 1) {
+        out.first = text(r);
+      } else if (r.tag() == 2) {
+        out.second = text(r);
+      } else {
+        r.skip();
+      }
+    }
+    return out;
+  }
+
   /// Repeated integers, packed or one by one.
   void integers(pbf_reader& r, std::vector<int64_t>& to) {
     if (r.wire_type() == pbf_wire_type::varint) {

@@ -1,0 +1,174 @@
+// Import of what has weights: convolutions, matrix products, normalisations.
+#include <algorithm>
+#include <cmath>
+
+#include "unfold/formats/onnx/builder.h"
+#include "unfold/formats/onnx/import_graph.h"
+#include "unfold/formats/onnx/import_window.h"
+#include "unfold/ops/adaptive_pool2d.h"
+#include "unfold/ops/batch_norm.h"
+#include "unfold/ops/conv2d.h"
+#include "unfold/ops/linear.h"
+#include "unfold/ops/local_response_norm.h"
+
+namespace unfold::onnx {
+namespace {
+
+/// The bias that an Add behind a layer without one is: a stored number for each of `channels`, that of an
+/// image of so many axes. The Add is taken in.
+std::optional<std::vector<float>> bias_behind(ImportGraph& in, const Node& node, int64_t channels, int axes) {
+  const Node* add = in.only_reader(node);
+  if (!add || add->op_type != "Add" || !add->domain.empty() || add->inputs.size() != 2) return std::nullopt;
+  const size_t other = add->inputs[0] == node.outputs[0] ? 1 : 0;
+  const Tensor* stored = in.constant(*add, other);
+  if (!stored || !per_channel(in, *add, *stored, channels, axes) || stored->elements() != channels)
+    return std::nullopt;
+  in.take(*add);
+  return in.numbers(*add, other);
+}
+
+/// The node whose output a layer's is, where it has taken in the one behind it.
+const Node& last_of(ImportGraph& in, const Node& node, bool took) {
+  return took ? *in.only_reader(node) : node;
+}
+
+void conv(ImportGraph& in, const Node& node) {
+  const ImportGraph::Value x = in.padded(node, 0);
+  const std::vector<float> w = in.numbers(node, 1);
+  const Shape& sizes = in.stored(node, 1).shape();
+  const Shape& image = in.graph.shape(x.id);
+  if (sizes.rank() != 4 || image.rank() != 3)
+    in.refuse(node, "a convolution that is not over height and width", "weights (OC, IC, KH, KW)",
+              sizes.text());
+  Window2d window = window_of(in, node, image, x.pads, sizes[2], sizes[3]);
+  window.groups = in.integer(node, "group", 1);
+  std::optional<std::vector<float>> bias;
+  const bool own = in.has(node, 2);
+  if (own) {
+    bias = in.numbers(node, 2);
+  } else {
+    bias = bias_behind(in, node, sizes[0], 3);
+  }
+  if (window.groups < 1 || sizes[1] * window.groups != image[0])
+    in.refuse(node, "the weights do not fit the image", std::to_string(image[0]) + " channels", sizes.text());
+  const ValueId y =
+      in.add(node, std::make_shared<Conv2d>(sizes[0], window, bias.has_value()), {x.id}, node.inputs[1]);
+  in.set(node, "weight", w);
+  if (bias) in.set(node, "bias", *std::move(bias));
+  in.bind(last_of(in, node, !own && bias), y);
+}
+
+/// A linear layer whose weights are stored as (OUT, IN), or else (IN, OUT), and multiplied by `alpha`.
+void linear(ImportGraph& in, const Node& node, bool out_in, double alpha,
+            std::optional<std::vector<float>> bias) {
+  const ValueId x = in.value(node, 0);
+  std::vector<float> w = in.numbers(node, 1);
+  const Shape& sizes = in.stored(node, 1).shape();
+  if (sizes.rank() != 2 || in.graph.shape(x).rank() != 1) {
+    in.refuse(node, "a product that is no linear layer", "(N, IN) times a stored matrix",
+              in.graph.shape(x).text() + " and " + sizes.text());
+  }
+  const int64_t out = sizes[out_in ? 0 : 1], features = sizes[out_in ? 1 : 0];
+  if (!out_in) {
+    const std::vector<float> from = w;
+    for (int64_t o = 0; o < out; ++o) {
+      for (int64_t i = 0; i < features; ++i)
+        w[static_cast<size_t>(o * features + i)] = from[static_cast<size_t>(i * out + o)];
+    }
+  }
+  if (alpha != 1) {
+    for (float& v : w) v = static_cast<float>(alpha * static_cast<double>(v));
+  }
+  const bool own = bias.has_value();
+  if (!own) bias = bias_behind(in, node, out, 1);
+  const ValueId y = in.add(node, std::make_shared<Linear>(out, bias.has_value()), {x}, node.inputs[1]);
+  in.set(node, "weight", std::move(w));
+  if (bias) in.set(node, "bias", *std::move(bias));
+  in.bind(last_of(in, node, !own && bias), y);
+}
+
+void gemm(ImportGraph& in, const Node& node) {
+  if (in.integer(node, "transA", 0) != 0) in.refuse(node, "a transposed input", "transA 0", "1");
+  const bool out_in = in.integer(node, "transB", 0) != 0;
+  std::optional<std::vector<float>> bias;
+  if (in.has(node, 2)) {
+    bias = in.numbers(node, 2);
+    const Tensor& w = in.stored(node, 1);
+    if (w.shape().rank() == 2 && bias->size() == 1)  // repeated
+      bias->assign(static_cast<size_t>(w.shape()[out_in ? 0 : 1]), bias->front());
+    const double beta = in.number(node, "beta", 1);
+    if (beta != 1) {
+      for (float& v : *bias) v = static_cast<float>(beta * static_cast<double>(v));
+    }
+  }
+  linear(in, node, out_in, in.number(node, "alpha", 1), std::move(bias));
+}
+
+/// Adaptive average pooling as an export has it: a product along the rows of the images, and behind it one
+/// along the columns.
+bool adaptive(ImportGraph& in, const Node& node) {
+  const Node* rows = in.only_reader(node);
+  if (!rows || rows->op_type != "MatMul" || rows->inputs.size() != 2 || rows->inputs[1] != node.outputs[0])
+    return false;
+  const Tensor *right = in.constant(node, 1), *left = in.constant(*rows, 0);
+  if (!right || !left || right->shape().rank() != 2 || left->shape().rank() != 2) return false;
+  const Shape& image = in.shape(node, 0);
+  const int64_t oh = left->shape()[0], ow = right->shape()[1];
+  if (left->shape()[1] != image[1] || right->shape()[0] != image[2] || oh < 1 || ow < 1) return false;
+  const Tensor across =
+      Tensor::from<float>({ow, image[2]}, adaptive_bins(image[2], ow)).transposed(0, 1).clone();
+  const auto columns = across.span<float>();
+  if (!std::ranges::equal(in.numbers(node, 1), columns) ||
+      !std::ranges::equal(in.numbers(*rows, 0), adaptive_bins(image[1], oh)))
+    return false;
+  in.take(*rows);
+  in.bind(*rows, in.add(*rows, std::make_shared<AdaptiveAvgPool2d>(oh, ow), {in.value(node, 0)}));
+  return true;
+}
+
+void mat_mul(ImportGraph& in, const Node& node) {
+  if (in.shape(node, 0).rank() == 3 && adaptive(in, node)) return;
+  linear(in, node, false, 1, std::nullopt);
+}
+
+void batch_norm(ImportGraph& in, const Node& node) {
+  if (in.integer(node, "training_mode", 0) != 0)
+    in.refuse(node, "a normalisation in training", "training_mode 0", "1");
+  if (in.integer(node, "spatial", 1) != 1) in.refuse(node, "a normalisation by pixel", "spatial 1", "0");
+  const double eps = in.number(node, "epsilon", 1e-5), stays = in.number(node, "momentum", 0.9);
+  if (!(eps > 0) || !(stays >= 0 && stays <= 1))
+    in.refuse(node, "settings that cannot be", "epsilon above 0, momentum 0 to 1");
+  const double momentum = decimal(static_cast<float>(1 - stays));
+  const ValueId y = in.add(node, std::make_shared<BatchNorm>(eps, momentum), {in.value(node, 0)},
+                           node.inputs.size() > 1 ? node.inputs[1] : "");
+  constexpr const char* kParameters[] = {"weight", "bias", "running_mean", "running_var"};
+  for (size_t i = 0; i < std::size(kParameters); ++i) {
+    std::vector<float> values = in.numbers(node, i + 1);
+    if (i == 3 && !std::ranges::all_of(values, [](float v) { return v >= 0; }))
+      in.refuse(node, "a variance below 0");
+    in.set(node, kParameters[i], std::move(values));
+  }
+  in.bind(node, y);
+}
+
+void lrn(ImportGraph& in, const Node& node) {
+  const int64_t size = in.integer(node, "size", 0);
+  if (size < 1 || size > 1024 || size % 2 == 0)
+    in.refuse(node, "a window of this size", "an odd number up to 1023", std::to_string(size));
+  const double alpha = in.number(node, "alpha", 1e-4), beta = in.number(node, "beta", 0.75),
+               k = in.number(node, "bias", 1);
+  if (!(alpha >= 0) || !std::isfinite(alpha) || !std::isfinite(beta) || !(k > 0) || !std::isfinite(k))
+    in.refuse(node, "settings that cannot be", "alpha 0 or more, bias above 0");
+  in.bind(node, in.add(node, std::make_shared<LocalResponseNorm>(size, alpha, beta, k), {in.value(node, 0)}));
+}
+
+constexpr ImportRule kLayers[] = {
+    {"Conv", conv}, {"Gemm", gemm}, {"MatMul", mat_mul}, {"BatchNormalization", batch_norm}, {"LRN", lrn}};
+
+}  // namespace
+
+std::span<const ImportRule> import_layers() {
+  return kLayers;
+}
+
+}  // namespace unfold::onnx

@@ -1,0 +1,253 @@
+// Import of what moves no number: flattening, in all the ways exporters write it, and the arithmetic of
+// shapes that goes with it. The number of images, which is open, is kBatch there.
+#include <algorithm>
+
+#include "unfold/formats/onnx/import_graph.h"
+#include "unfold/ops/join.h"
+#include "unfold/ops/op.h"
+#include "unfold/ops/shape_ops.h"
+
+namespace unfold::onnx {
+namespace {
+
+using Integers = ImportGraph::Integers;
+constexpr int64_t kBatch = ImportGraph::kBatch;
+
+void pass(ImportGraph& in, const Node& node) {
+  in.pass(node);
+}
+
+void constant(ImportGraph& in, const Node& node) {
+  if (node.attributes.size() != 1) in.refuse(node, "a constant without a value");
+  const auto& value = node.attributes[0].value;
+  if (const auto* tensor = std::get_if<TensorValue>(&value)) {
+    if (!tensor->refused.empty())
+      in.refuse(node, "a constant of a type that is not read", {}, tensor->refused);
+    return in.bind(node, tensor->values);
+  }
+  if (const auto* v = std::get_if<float>(&value))
+    return in.bind(node, Tensor::from<float>({}, std::span(v, 1)));
+  if (const auto* v = std::get_if<int64_t>(&value)) return in.bind(node, Integers{*v});
+  if (const auto* v = std::get_if<std::vector<int64_t>>(&value)) return in.bind(node, Integers(*v));
+  if (const auto* v = std::get_if<std::vector<float>>(&value))
+    return in.bind(node, Tensor::from<float>({static_cast<int64_t>(v->size())}, std::span(*v)));
+  in.refuse(node, "a constant of a kind that is not read", "numbers", node.attributes[0].name);
+}
+
+/// An axis counted from the front.
+int64_t axis_of(const ImportGraph& in, const Node& node, int64_t axis, int64_t rank) {
+  if (axis < -rank || axis >= rank) in.refuse(node, "an axis that is not there", {}, std::to_string(axis));
+  return axis + (axis < 0 ? rank : 0);
+}
+
+/// The input with all its numbers in one row a image.
+void flat(ImportGraph& in, const Node& node) {
+  if (in.shape(node, 0).rank() == 1) return in.pass(node);
+  in.bind(node, in.add(node, std::make_shared<Flatten>(), {in.value(node, 0)}));
+}
+
+void flatten(ImportGraph& in, const Node& node) {
+  const int64_t rank = in.shape(node, 0).rank() + 1;
+  if (axis_of(in, node, in.integer(node, "axis", 1), rank) != 1)
+    in.refuse(node, "a flattening that mixes images", "axis 1");
+  flat(in, node);
+}
+
+/// The sizes a Reshape asks for, those it copies (0) filled in from `from`; at most one -1 is left.
+Integers wanted_sizes(const ImportGraph& in, const Node& node, const Integers& from) {
+  const auto given = in.integers(node, 1, "shape");
+  if (!given) in.refuse(node, "a shape that is not fixed");
+  Integers sizes = *given;
+  if (in.integer(node, "allowzero", 0) == 0) {
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      if (sizes[i] == 0 && i < from.size()) sizes[i] = from[i];
+    }
+  }
+  if (std::ranges::count(sizes, -1) > 1 || sizes.size() > Shape::kMaxRank)
+    in.refuse(node, "a shape that cannot be");
+  return sizes;
+}
+
+/// Fills in the -1 so that there are `elements` numbers, of sizes that are all known otherwise.
+void fill_open(const ImportGraph& in, const Node& node, std::span<int64_t> sizes, int64_t elements) {
+  int64_t known = 1;
+  int64_t* open = nullptr;
+  for (int64_t& size : sizes) {
+    if (size == -1) {
+      open = &size;
+    } else {
+      if (size < 1 || size > elements || known > elements) in.refuse(node, "a shape that does not fit");
+      known *= size;
+    }
+  }
+  if (open && elements % known == 0) *open = elements / known;
+  if (open ? elements % known != 0 : known != elements) in.refuse(node, "a shape that does not fit");
+}
+
+void reshape(ImportGraph& in, const Node& node) {
+  if (const Tensor* stored = in.constant(node, 0)) {  // weights
+    const auto own = stored->shape().sizes();
+    Integers sizes = wanted_sizes(in, node, {own.begin(), own.end()});
+    fill_open(in, node, sizes, stored->elements());
+    return in.bind(node, stored->reshaped(Shape(sizes)));
+  }
+  const Shape x = in.shape(node, 0);
+  Integers from = {kBatch};
+  from.insert(from.end(), x.sizes().begin(), x.sizes().end());
+  Integers sizes = wanted_sizes(in, node, from);
+  const auto refuse = [&] {
+    std::string text;
+    for (const int64_t size : sizes)
+      text += (text.empty() ? "" : ", ") + (size == kBatch ? "N" : std::to_string(size));
+    in.refuse(node, "another shape than one row of numbers an image", of_images(x) + " to (N, -1)",
+              "(" + text + ")");
+  };
+  if (sizes.empty()) refuse();
+  const bool images = sizes[0] == kBatch || sizes[0] == -1 || sizes[0] == in.batch().value_or(kBatch);
+  if (!images || std::ranges::count(sizes, kBatch) > 1 ||
+      (sizes[0] != kBatch && std::ranges::count(sizes, kBatch) > 0))
+    refuse();
+  const auto rest = std::span(sizes).subspan(1);
+  if (std::ranges::find(rest, -1) != rest.end() || sizes[0] != -1) {
+    fill_open(in, node, rest, x.elements());
+  } else {
+    int64_t count = 1;
+    for (const int64_t size : rest) {
+      if (size < 1 || size > x.elements()) refuse();
+      count *= size;
+      if (count > x.elements()) refuse();
+    }
+    if (count != x.elements()) refuse();
+  }
+  if (std::ranges::equal(rest, x.sizes())) return in.pass(node);
+  if (rest.size() != 1) refuse();
+  flat(in, node);
+}
+
+/// (N, C, 1, 1) to (N, C).
+void squeeze(ImportGraph& in, const Node& node) {
+  if (!in.is_value(node, 0)) return in.pass(node);  // of a shape, whose numbers are one row here anyway
+  const Shape& x = in.shape(node, 0);
+  auto axes = in.integers(node, 1, "axes");
+  if (axes) {
+    for (int64_t& axis : *axes) axis = axis_of(in, node, axis, x.rank() + 1);
+    std::ranges::sort(*axes);
+  }
+  if (x.rank() != 3 || x[1] != 1 || x[2] != 1 || axes != Integers{2, 3})
+    in.refuse(node, "a squeeze of what is not (N, C, 1, 1)", "axes 2 and 3", of_images(x));
+  flat(in, node);
+}
+
+void unsqueeze(ImportGraph& in, const Node& node) {
+  if (in.is_value(node, 0) || !in.integers(node, 0))
+    in.refuse(node, "it is taken in arithmetic of shapes only");
+  in.pass(node);
+}
+
+void shape(ImportGraph& in, const Node& node) {
+  Integers sizes;
+  if (const Tensor* stored = in.constant(node, 0)) {
+    sizes.assign(stored->shape().sizes().begin(), stored->shape().sizes().end());
+  } else {
+    const Shape& x = in.shape(node, 0);
+    sizes = {kBatch};
+    sizes.insert(sizes.end(), x.sizes().begin(), x.sizes().end());
+  }
+  const auto rank = static_cast<int64_t>(sizes.size());
+  const auto place = [&](const char* name, int64_t otherwise) {
+    int64_t at = in.integer(node, name, otherwise);
+    at += at < 0 ? rank : 0;
+    return std::clamp<int64_t>(at, 0, rank);
+  };
+  const int64_t begin = place("start", 0), end = std::max(begin, place("end", rank));
+  in.bind(node, Integers(sizes.begin() + begin, sizes.begin() + end));
+}
+
+/// Integers of an input that must be known.
+Integers known(const ImportGraph& in, const Node& node, size_t input) {
+  auto integers = in.integers(node, input);
+  if (!integers) in.refuse(node, "it is taken in arithmetic of shapes only");
+  return *std::move(integers);
+}
+
+void gather(ImportGraph& in, const Node& node) {
+  const Integers from = known(in, node, 0), places = known(in, node, 1);
+  if (in.integer(node, "axis", 0) != 0) in.refuse(node, "it is taken in arithmetic of shapes only");
+  Integers out;
+  for (const int64_t at : places)
+    out.push_back(from[static_cast<size_t>(axis_of(in, node, at, static_cast<int64_t>(from.size())))]);
+  in.bind(node, std::move(out));
+}
+
+void slice(ImportGraph& in, const Node& node) {
+  const Integers from = known(in, node, 0);
+  const auto starts = in.integers(node, 1, "starts"), ends = in.integers(node, 2, "ends");
+  const auto steps = in.has(node, 4) ? in.integers(node, 4) : Integers{1};
+  if (!starts || !ends || !steps || starts->size() != 1 || ends->size() != 1 || *steps != Integers{1})
+    in.refuse(node, "it is taken in arithmetic of shapes only");
+  const auto size = static_cast<int64_t>(from.size());
+  const auto place = [&](int64_t at) {
+    return std::clamp<int64_t>(at < 0 ? std::max(at, -size) + size : at, 0, size);
+  };
+  const int64_t begin = place(starts->front()), end = std::max(begin, place(ends->front()));
+  in.bind(node, Integers(from.begin() + begin, from.begin() + end));
+}
+
+void concat(ImportGraph& in, const Node& node) {
+  if (node.inputs.empty()) in.refuse(node, "a concatenation of nothing");
+  if (!in.is_value(node, 0)) {
+    Integers out;
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      const Integers part = known(in, node, k);
+      out.insert(out.end(), part.begin(), part.end());
+    }
+    if (out.size() > Shape::kMaxRank) in.refuse(node, "a shape of too many axes");
+    return in.bind(node, std::move(out));
+  }
+  const int64_t axis = axis_of(in, node, in.integer(node, "axis", 1), in.shape(node, 0).rank() + 1);
+  if (axis == 0) in.refuse(node, "a concatenation of images", "axis 1 or more");
+  // One layer joins so many; the next takes what it gives.
+  constexpr size_t kMost = Call<float>::kMaxInputs;
+  std::vector<ValueId> parts = {in.value(node, 0)};
+  for (size_t k = 1; k < node.inputs.size(); ++k) {
+    parts.push_back(in.value(node, k));
+    if (parts.size() < kMost && k + 1 < node.inputs.size()) continue;
+    const int count = static_cast<int>(parts.size());
+    parts = {in.add(node, std::make_shared<Concat>(count, static_cast<int>(axis) - 1), parts)};
+  }
+  in.bind(node, parts[0]);
+}
+
+/// Numbers of another type; those of the network are floats throughout.
+void cast(ImportGraph& in, const Node& node) {
+  const auto to = dtype_of(static_cast<int32_t>(in.integer(node, "to", 0)));
+  const bool real = to == Dtype::f32 || to == Dtype::f64 || to == Dtype::f16 || to == Dtype::bf16;
+  const Tensor* stored = in.constant(node, 0);
+  const bool known = !in.is_value(node, 0) && in.integers(node, 0) && (to == Dtype::i64 || to == Dtype::i32);
+  if (!known && (!real || (stored && stored->dtype() != Dtype::f32 && stored->dtype() != Dtype::f16)))
+    in.refuse(node, "a change of type", "to floating-point numbers");
+  in.pass(node);
+}
+
+/// Of a stored matrix.
+void transpose(ImportGraph& in, const Node& node) {
+  const Tensor* stored = in.constant(node, 0);
+  if (!stored || stored->shape().rank() != 2) in.refuse(node, "it is taken of stored matrices only");
+  const auto order = in.integers(node, "perm");
+  if (order && *order == Integers{0, 1}) return in.pass(node);
+  in.bind(node, stored->transposed(0, 1).clone());
+}
+
+constexpr ImportRule kShapes[] = {
+    {"Identity", pass},   {"Constant", constant},   {"Flatten", flatten}, {"Reshape", reshape},
+    {"Squeeze", squeeze}, {"Unsqueeze", unsqueeze}, {"Shape", shape},     {"Gather", gather},
+    {"Slice", slice},     {"Concat", concat},       {"Cast", cast},       {"Transpose", transpose},
+};
+
+}  // namespace
+
+std::span<const ImportRule> import_shapes() {
+  return kShapes;
+}
+
+}  // namespace unfold::onnx
