@@ -1,7 +1,10 @@
 // unfold eval: how good a model is on the test part of a data set.
+#include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/preprocess_option.h"
 #include "cli/run.h"
 
 namespace unfold::cli {
@@ -10,15 +13,47 @@ namespace {
 constexpr int64_t kMostColumns = 100;  // of a matrix in a terminal; --json has it all
 
 struct EvalFlags {
-  std::string model, data;
+  std::string model, data, preprocess;
   bool json = false;
   MachineOptions machine;
 };
 
+/// Where a model of another program does no better than chance, what it may have wanted in place of what it
+/// got, tried on some images.
+std::string near_chance(const OpenedModel& opened, const std::string& used, const Dataset& data,
+                        double accuracy, Engine engine, ThreadPool& pool) {
+  const double chance = 1.0 / static_cast<double>(opened.model.classes.size());
+  if (!opened.assumed || !(accuracy < 2 * chance)) return {};
+  constexpr int64_t kTried = 512;
+  const int64_t images = std::min(kTried, data.size());
+  std::string best, all;
+  double reached = std::max(2 * chance, 2 * accuracy);
+  for (const std::string name : kPreprocessNames) {
+    if (name == used || (name == "imagenet" && data.image[0] != 3)) continue;
+    Model other = opened.model;
+    other.preprocessing = preprocessing_named(name, other);
+    const double tried = evaluate(other, data, 0, images, engine, pool).accuracy;
+    all += (all.empty() ? "" : " and ") + name;
+    if (!(tried > reached)) continue;
+    reached = tried;
+    best = name;
+  }
+  char percent[64];
+  std::snprintf(percent, sizeof percent, "%.1f %% is near chance", 100 * accuracy);
+  if (best.empty()) {
+    return std::string(percent) + "; --preprocess " + all +
+           " are no better: is it trained for these classes, in this order?";
+  }
+  const std::string near = percent;
+  std::snprintf(percent, sizeof percent, "%.1f %% of the first %lld images", 100 * reached,
+                static_cast<long long>(images));
+  return near + ": did you mean --preprocess " + best + "? With it " + percent + " are right";
+}
+
 int run_eval(const EvalFlags& o, const Global& global) {
   const Engine engine = o.machine.resolved_engine();
-  std::filesystem::path file;
-  const Model model = open_model(o.model, global, &file);
+  const OpenedModel opened = open_for_images(o.model, o.preprocess, global);
+  const Model& model = opened.model;
   const std::string data = o.data.empty() ? model.trained_on : o.data;
   if (data.empty()) {
     throw Error(ErrorKind::usage, "the model does not say what it was trained on")
@@ -28,8 +63,11 @@ int run_eval(const EvalFlags& o, const Global& global) {
   ThreadPool pool(o.machine.resolved_threads());
   const Evaluation e =
       evaluate(model, pair.test, 0, pair.test.size(), engine, pool, o.machine.resolved_numerics());
+  const std::string advice =
+      near_chance(opened, o.preprocess.empty() ? "unit" : o.preprocess, pair.test, e.accuracy, engine, pool);
+  if (!advice.empty()) std::cerr << "note: " << advice << std::endl;
   if (o.json) {
-    nlohmann::ordered_json json = {{"model", file.string()},
+    nlohmann::ordered_json json = {{"model", opened.file.string()},
                                    {"data", pair.test.name},
                                    {"images", e.confusion.total()},
                                    {"accuracy", e.accuracy},
@@ -60,14 +98,15 @@ int run_eval(const EvalFlags& o, const Global& global) {
 void add_eval(CLI::App& app, Global& global) {
   auto o = std::make_shared<EvalFlags>();
   CLI::App* c = app.add_subcommand("eval", "Accuracy and loss of a model on test data, class by class");
-  c->add_option("MODEL", o->model, "Model file or run folder; default: the newest run");
+  c->add_option("MODEL", o->model, "Model file, ONNX file or run folder; default: the newest run");
   c->add_option("--data", o->data, "Data set; default: what the model was trained on");
+  add_preprocess_option(c, o->preprocess);
   o->machine.add_to(c);
   o->machine.add_numerics_to(c);
   c->add_flag("--json", o->json, "JSON on stdout; accuracy is in 0..1");
   c->footer(
       "Examples:\n  unfold eval\n  unfold eval runs/lenet5-1 --json\n  unfold eval model.safetensors --data "
-      "mnist");
+      "mnist\n  unfold eval net.onnx --data mnist --preprocess raw");
   on_run(c, global, [o, &global] { return run_eval(*o, global); });
 }
 

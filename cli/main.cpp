@@ -20,10 +20,10 @@ namespace unfold::cli {
 
 // The commands, in the order of --help. Each is one file, cli/NAME.cpp.
 AddCommand add_train, add_report, add_eval, add_predict, add_models, add_summary, add_im2col, add_gradcheck,
-    add_exercise, add_data, add_doctor, add_bench, add_explain;
+    add_exercise, add_data, add_doctor, add_bench, add_explain, add_export;
 constexpr AddCommand* kCommands[] = {
-    add_train,     add_report,   add_eval, add_predict, add_models, add_summary, add_im2col,
-    add_gradcheck, add_exercise, add_data, add_doctor,  add_bench,  add_explain,
+    add_train,  add_report,    add_eval,     add_predict, add_models, add_summary, add_export,
+    add_im2col, add_gradcheck, add_exercise, add_data,    add_doctor, add_bench,   add_explain,
 };
 
 namespace {

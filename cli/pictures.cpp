@@ -46,7 +46,8 @@ std::pair<std::string, std::vector<std::string>> model_and_pictures(const std::v
                                                                     const std::string& command) {
   const std::filesystem::path first = words.front();
   std::error_code code;
-  const bool model = first.extension() == ".safetensors" || std::filesystem::is_directory(first, code);
+  const bool model = first.extension() == ".safetensors" || first.extension() == ".onnx" ||
+                     std::filesystem::is_directory(first, code);
   if (!model) return {"", words};
   if (words.size() < 2) {
     throw Error(ErrorKind::usage, "no picture to look at")

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/pictures.h"
+#include "cli/preprocess_option.h"
 #include "cli/run.h"
 #include "unfold/data/digit.h"
 #include "unfold/data/fit_picture.h"
@@ -14,6 +15,7 @@ namespace {
 
 struct PredictFlags {
   std::vector<std::string> words;
+  std::string preprocess;
   int top = 3;
   bool show = false, json = false, invert = false;
   MachineOptions machine;
@@ -37,7 +39,7 @@ std::string drawn(const Model& model, const std::vector<uint8_t>& pixels) {
 int run_predict(const PredictFlags& o, const Global& global) {
   const Engine engine = o.machine.resolved_engine();
   const auto [path, pictures] = model_and_pictures(o.words, "predict");
-  const Model model = open_model(path, global);
+  const Model model = open_for_images(path, o.preprocess, global).model;
   ThreadPool pool(1);  // one picture at a time: threads would only wait
   Predictor predictor(model, engine, 1, pool, o.machine.resolved_numerics());
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
@@ -90,6 +92,7 @@ void add_predict(CLI::App& app, Global& global) {
   c->add_option("--top", o->top, "How many answers, best first; default 3")->check(CLI::Range(1, 256));
   c->add_flag("--show", o->show, "Print what the network saw");
   c->add_flag("--invert", o->invert, kInvertHelp);
+  add_preprocess_option(c, o->preprocess);
   o->machine.add_to(c);
   o->machine.add_numerics_to(c);
   c->add_flag("--json", o->json, "JSON on stdout");

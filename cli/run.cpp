@@ -5,6 +5,7 @@
 #include <iomanip>
 #include <sstream>
 
+#include "cli/preprocess_option.h"
 #include "cli/suggest.h"
 #include "cli/terminal.h"
 #include "unfold/train/run_folder.h"
@@ -60,7 +61,7 @@ ImageFolderOptions pictures_for(const Model& model, bool skip_bad) {
   return {.h = model.preprocessing.image_h, .w = model.preprocessing.image_w, .skip_bad = skip_bad};
 }
 
-Model open_model(const std::string& path, const Global& global, std::filesystem::path* found) {
+OpenedModel open_for_images(const std::string& path, const std::string& preprocess, const Global& global) {
   std::filesystem::path file = path;
   if (path.empty()) {
     file = RunFolder::newest().best();
@@ -69,9 +70,34 @@ Model open_model(const std::string& path, const Global& global, std::filesystem:
     file /= "best.safetensors";
   }
   LoadedModel loaded = load_model(file);
-  if (!loaded.note.empty()) std::cerr << "note: " << file.string() << ": " << loaded.note << std::endl;
-  if (found) *found = file;
-  return std::move(loaded.model);
+  const auto note = [&](const std::string& text) {
+    std::cerr << "note: " << file.string() << ": " << text << std::endl;
+  };
+  if (!preprocess.empty()) {
+    loaded.model.preprocessing = preprocessing_named(preprocess, loaded.model);
+  } else if (!loaded.note.empty()) {
+    note(loaded.note);
+  } else if (loaded.assumed) {
+    note("the file does not say how images become its input: bytes / 255 are assumed (--preprocess unit)");
+  }
+  return {std::move(loaded.model), file, loaded.assumed};
+}
+
+Model open_model(const std::string& path, const Global& global) {
+  return open_for_images(path, "", global).model;
+}
+
+Model named_or_opened(const std::string& name_or_path, const Global& global, uint64_t seed,
+                      const ModelOptions& options) {
+  const std::vector<std::string> names(model_names().begin(), model_names().end());
+  if (std::find(names.begin(), names.end(), name_or_path) != names.end())
+    return make_model(name_or_path, seed, options);
+  if (!name_or_path.empty() && !std::filesystem::exists(name_or_path))
+    throw unknown_name("model", name_or_path, names);
+  if (options.image) {
+    throw Error(ErrorKind::usage, "--input is for networks by name: a file's has its own").got(name_or_path);
+  }
+  return open_model(name_or_path, global);
 }
 
 void MachineOptions::add_to(CLI::App* command) {

@@ -24,9 +24,23 @@ std::optional<Shape> shape_of(const std::string& text);
 /// Pictures of a folder as this model takes them.
 ImageFolderOptions pictures_for(const Model& model, bool skip_bad = false);
 
-/// The model in a file, or in a run's folder (its best), or, if `path` is empty, of the newest run. Notes go
-/// to stderr.
-Model open_model(const std::string& path, const Global& global, std::filesystem::path* found = nullptr);
+/// A model as a command opened it.
+struct OpenedModel {
+  Model model;
+  std::filesystem::path file;
+  bool assumed = false;  ///< its file does not say how images become its input
+};
+
+/// The model in a file, or in a run's folder (its best), or, if `path` is empty, of the newest run, with
+/// --preprocess over what the file says (preprocess_option.h), if that is not empty. Notes go to stderr.
+OpenedModel open_for_images(const std::string& path, const std::string& preprocess, const Global& global);
+/// The same, as its file has it.
+Model open_model(const std::string& path, const Global& global);
+
+/// A network that is known by name, with fresh weights, or else what open_model opens. Throws usage for what
+/// is neither, and for an image's shape with a model that has its own.
+Model named_or_opened(const std::string& name_or_path, const Global& global, uint64_t seed,
+                      const ModelOptions& options);
 
 /// The options --threads and --engine, with their checks.
 struct MachineOptions {

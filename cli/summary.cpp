@@ -22,17 +22,24 @@ int run_summary(const SummaryFlags& o, const Global& global) {
   if (!named && !std::filesystem::exists(o.model)) {
     throw unknown_name("model", o.model, {model_names().begin(), model_names().end()});
   }
-  if (!named && std::filesystem::path(o.model).extension() == ".onnx") {
-    if (!o.input.empty() || o.plan || o.training) {
-      throw Error(ErrorKind::usage, "--input, --plan and --training are not for ONNX files").where(o.model);
-    }
-    print_onnx_summary(o.model, o.json);
-    return kOk;
-  }
   const std::optional<Shape> input = shape_of(o.input);
   if (input && !named)
     throw Error(ErrorKind::usage, "--input is for networks by name: a file's has its own").got(o.model);
-  const Model model = named ? make_model(o.model, 0, {.image = input}) : open_model(o.model, global);
+  Model model;
+  if (named) {
+    model = make_model(o.model, 0, {.image = input});
+  } else if (std::filesystem::path(o.model).extension() == ".onnx") {
+    try {
+      model = load_model(o.model).model;
+    } catch (const Error& e) {  // what it holds can be told all the same, if it is an ONNX file
+      if (o.plan || o.training) throw;
+      print_onnx_summary(o.model, o.json);
+      if (!global.quiet) std::cerr << "note: no network of ours: " << e.what() << std::endl;
+      return kOk;
+    }
+  } else {
+    model = open_model(o.model, global);
+  }
   const Plan<float> plan(model.graph, {.batch = o.batch,
                                        .training = o.training,
                                        .engine = engine,

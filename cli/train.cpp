@@ -194,8 +194,10 @@ class TrainingRun {
     if (o_.init_from.empty()) return;
     std::filesystem::path file = o_.init_from;
     if (std::filesystem::is_directory(file)) file /= "best.safetensors";
-    const SafetensorsFile weights = read_safetensors(file);
-    check_seal(weights, file.string());
+    const bool onnx = file.extension() == ".onnx";
+    const Model other = onnx ? load_model(file).model : Model{};  // what the tensors of its file borrow
+    const SafetensorsFile weights = onnx ? state_dict(other.parameters) : read_safetensors(file);
+    if (!onnx) check_seal(weights, file.string());
     say("weights from " + file.string() + ":");
     std::istringstream lines(transfer(weights, model_.parameters, file.string()).text());
     for (std::string line; std::getline(lines, line);) say("  " + line);

@@ -52,7 +52,7 @@ void TrainFlags::add_to(CLI::App* c) {
   c->add_option("--input", input, "CxHxW of the network's input; default: as the network was made for");
   c->add_option(
       "--init-from", init_from,
-      "Begin with the weights of this model file, run folder or PyTorch's safetensors, as far as names and "
+      "Begin with the weights of this model file, run folder, ONNX file or PyTorch's safetensors, as far as names and "
       "shapes fit");
   c->add_option("--freeze", freeze,
                 "Leave weights as they are: names, or patterns such as 'features.*'; running statistics "
