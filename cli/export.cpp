@@ -14,7 +14,7 @@ constexpr MakeExportKind* kKinds[] = {onnx_export, safetensors_export};
 
 struct ExportFlags {
   std::string model, input;
-  uint64_t seed = 0;
+  std::optional<uint64_t> seed;
   bool json = false;
   std::vector<std::unique_ptr<ExportKind>> kinds;
 };
@@ -28,7 +28,7 @@ int run_export(const ExportFlags& o, const Global& global) {
     throw Error(ErrorKind::usage, "no file to write")
         .hint("name one: unfold export " + (o.model.empty() ? "" : o.model + " ") + "--onnx net.onnx");
   }
-  const Model model = named_or_opened(o.model, global, o.seed, {.image = shape_of(o.input), .classes = {}});
+  const Model model = named_or_opened(o.model, global, o.seed, shape_of(o.input));
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
   for (const ExportKind* kind : wanted) {
     const std::string what = kind->write(model);

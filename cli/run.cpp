@@ -87,15 +87,16 @@ Model open_model(const std::string& path, const Global& global) {
   return open_for_images(path, "", global).model;
 }
 
-Model named_or_opened(const std::string& name_or_path, const Global& global, uint64_t seed,
-                      const ModelOptions& options) {
+Model named_or_opened(const std::string& name_or_path, const Global& global, std::optional<uint64_t> seed,
+                      const std::optional<Shape>& image) {
   const std::vector<std::string> names(model_names().begin(), model_names().end());
   if (std::find(names.begin(), names.end(), name_or_path) != names.end())
-    return make_model(name_or_path, seed, options);
+    return make_model(name_or_path, seed.value_or(0), {.image = image, .classes = {}});
   if (!name_or_path.empty() && !std::filesystem::exists(name_or_path))
     throw unknown_name("model", name_or_path, names);
-  if (options.image) {
-    throw Error(ErrorKind::usage, "--input is for networks by name: a file's has its own").got(name_or_path);
+  if (image || seed) {
+    throw Error(ErrorKind::usage, "--input and --seed are for networks by name: a file has its own")
+        .got(name_or_path);
   }
   return open_model(name_or_path, global);
 }

@@ -38,9 +38,9 @@ OpenedModel open_for_images(const std::string& path, const std::string& preproce
 Model open_model(const std::string& path, const Global& global);
 
 /// A network that is known by name, with fresh weights, or else what open_model opens. Throws usage for what
-/// is neither, and for an image's shape with a model that has its own.
-Model named_or_opened(const std::string& name_or_path, const Global& global, uint64_t seed,
-                      const ModelOptions& options);
+/// is neither, and for a seed or an image's shape with a model that has its own.
+Model named_or_opened(const std::string& name_or_path, const Global& global, std::optional<uint64_t> seed,
+                      const std::optional<Shape>& image);
 
 /// The options --threads and --engine, with their checks.
 struct MachineOptions {
