@@ -27,9 +27,8 @@ Image plain(int64_t h, int64_t w, std::vector<uint8_t> colour) {
 }
 void put(const fs::path& path, const Image& image) {
   fs::create_directories(path.parent_path());
-  const std::vector<std::byte> bytes = encode_png(image);
-  std::ofstream file(path, std::ios::binary);  // not write_file: nothing is to be synced
-  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  const std::vector<std::byte> bytes = encode_png(image);  // not by write_file, which waits for the disk
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
 }
 DatasetPair load(const fs::path& root, const ImageFolderOptions& options = {},
                  std::vector<std::string>* said = nullptr, int threads = 2) {
@@ -179,4 +178,50 @@ TEST_CASE("what is no folder of pictures") {
   CHECK(refusal(root / "few").find("too few pictures") != std::string::npos);
   put(root / "few/test/b/1.png", plain(2, 2, {1}));
   CHECK(refusal(root / "few").find("a class that the training pictures have not") != std::string::npos);
+}
+
+TEST_CASE("formats that widen on the way: what was held before becomes what comes later") {
+  // 300 pictures, several times what is read at once; the 200th is the first that is in colour, or another
+  // size.
+  for (const bool colour : {false, true}) {
+    for (const bool size : {false, true}) {
+      CAPTURE(colour);
+      CAPTURE(size);
+      const testing::TemporaryFolder folder;
+      const auto name = [](int i) { return "test/a/" + std::to_string(1000 + i) + ".png"; };
+      put(folder.path() / "train/a/1.png", plain(8, 8, {7}));
+      for (int i = 0; i < 300; ++i) {
+        const auto v = static_cast<uint8_t>(i % 256);
+        const int64_t side = size && i == 200 ? 12 : 8;
+        put(folder.path() / name(i),
+            colour && i == 200 ? plain(side, side, {v, 1, 2}) : plain(side, side, {v}));
+      }
+      ThreadPool pool(2);
+      PictureSizes sizes;
+      const DatasetPair pair = load_image_folder(folder.path(), {.h = 6, .w = 5}, pool, {}, &sizes);
+      const int64_t c = colour ? 3 : 1, h = size ? 6 : 8, w = size ? 5 : 8;
+      CHECK(pair.test.image == Shape{c, h, w});
+      CHECK(pair.train.image == pair.test.image);
+      CHECK(pair.train.at(0)[0] == 7);
+      REQUIRE(pair.test.size() == 300);
+      REQUIRE(std::ssize(pair.test.pixels) == 300 * c * h * w);
+      for (int64_t i = 0; i < 300; ++i) {
+        const auto x = pair.test.at(i);
+        CHECK(x[0] == i % 256);
+        CHECK(x[static_cast<size_t>(h * w - 1)] == i % 256);
+        if (colour) CHECK(x[static_cast<size_t>(h * w)] == (i == 200 ? 1 : i % 256));
+      }
+      CHECK(sizes.least_h == 8);
+      CHECK(sizes.most_w == (size ? 12 : 8));
+    }
+  }
+}
+
+TEST_CASE("a folder of which nothing can be read") {
+  const testing::TemporaryFolder folder;
+  fs::create_directories(folder.path() / "train/a");
+  fs::create_directories(folder.path() / "test/a");
+  write_file(folder.path() / "train/a/1.png", "no picture");
+  write_file(folder.path() / "test/a/1.png", "no picture");
+  CHECK_THROWS_WITH_AS(load(folder.path(), {.skip_bad = true}), doctest::Contains("none can be read"), Error);
 }

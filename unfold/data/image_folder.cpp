@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <mutex>
+#include <span>
 #include <string>
 
 #include "unfold/data/fit_picture.h"
@@ -94,106 +94,158 @@ std::vector<File> files_of(const fs::path& folder, std::vector<std::string>& cla
 /// What all pictures are made: of one size, with as many channels.
 struct Format {
   int64_t channels = 1, h = 0, w = 0;
-  bool fitted = false;
+  bool fitted = false;  ///< to options.h x w; else the pictures' own size
+  size_t bytes() const { return static_cast<size_t>(channels * h * w); }
+  bool operator==(const Format&) const = default;
 };
 
-/// (C, H, W) bytes of a picture.
-std::vector<uint8_t> planes(const Image& image, const Format& format) {
-  if (format.fitted || (image.channels != format.channels))
-    return fit_picture(image, format.channels, format.h, format.w);
-  std::vector<uint8_t> bytes(image.pixels.size());
-  const auto plane = static_cast<size_t>(image.width * image.height),
-             channels = static_cast<size_t>(image.channels);
-  for (size_t i = 0; i < plane; ++i) {
-    for (size_t c = 0; c < channels; ++c) bytes[c * plane + i] = image.pixels[i * channels + c];
+/// A picture as (C, H, W) bytes of one or three channels: of its own size, or of the size asked for.
+struct Planes {
+  Format format;
+  int64_t h = 0, w = 0;  // what the file had
+  std::vector<uint8_t> bytes;
+  std::string bad;  // why there are none
+};
+
+Planes planes_of(const Image& image, const ImageFolderOptions& options, bool fitted) {
+  Planes planes{.format = {}, .h = image.height, .w = image.width, .bytes = {}, .bad = {}};
+  Format& f = planes.format;
+  f.fitted = fitted || image.height > kSmall || image.width > kSmall;
+  f.channels = image.channels >= 3 ? 3 : 1;
+  f.h = f.fitted ? options.h : image.height;
+  f.w = f.fitted ? options.w : image.width;
+  if (f.fitted || f.channels != image.channels) {
+    planes.bytes = fit_picture(image, f.channels, f.h, f.w);
+    return planes;
   }
-  return bytes;
+  planes.bytes.resize(image.pixels.size());
+  const auto plane = static_cast<size_t>(f.h * f.w), channels = static_cast<size_t>(f.channels);
+  for (size_t i = 0; i < plane; ++i) {
+    for (size_t c = 0; c < channels; ++c) planes.bytes[c * plane + i] = image.pixels[i * channels + c];
+  }
+  return planes;
 }
 
-/// Reads pictures in parallel, and knows which were bad.
-class Reader {
- public:
-  Reader(const ImageFolderOptions& options, ThreadPool& pool) : options_(options), pool_(pool) {}
-
-  /// Calls take(i, picture) for each file that can be read, from several threads at once.
-  template <class Take>
-  void each(const std::vector<File>& files, Take take) {
-    pool_.run(static_cast<int64_t>(files.size()), [&](int64_t i, int) {
-      const fs::path& path = files[static_cast<size_t>(i)].path;
-      try {
-        take(static_cast<size_t>(i), read_image(path));
-      } catch (const Error& e) {
-        if (!options_.skip_bad || e.kind() != ErrorKind::data) throw;
-        const std::lock_guard lock(mutex_);
-        bad_.push_back(e.what());
-      }
-    });
+/// Writes bytes of one format as those of another: grey three times, small ones fitted.
+void convert(std::span<const uint8_t> bytes, const Format& from, const Format& to, uint8_t* out) {
+  if (from.h == to.h && from.w == to.w) {
+    for (int64_t c = 0; c < to.channels; ++c)
+      std::copy_n(bytes.data() + (from.channels == to.channels ? c : 0) * to.h * to.w, to.h * to.w,
+                  out + c * to.h * to.w);
+    return;
   }
+  Image image{.width = from.w, .height = from.h, .channels = from.channels, .pixels = {}};
+  image.pixels.resize(bytes.size());
+  const auto plane = static_cast<size_t>(from.h * from.w), channels = static_cast<size_t>(from.channels);
+  for (size_t i = 0; i < plane; ++i) {
+    for (size_t c = 0; c < channels; ++c) image.pixels[i * channels + c] = bytes[c * plane + i];
+  }
+  const std::vector<uint8_t> fitted = fit_picture(image, to.channels, to.h, to.w);
+  std::copy(fitted.begin(), fitted.end(), out);
+}
+
+/// Reads pictures, each once, some at a time in parallel, and holds their bytes in one format. It begins with
+/// that of the first and widens as others come: to colours when one has them, to the size asked for when one
+/// is large or has another size. What is held is then converted. So the memory is that of the result, or of
+/// two formats of it, and what the threads are at.
+class Gatherer {
+ public:
+  Gatherer(const ImageFolderOptions& options, ThreadPool& pool, const fs::path& root, size_t files)
+      : options_(options), pool_(pool), root_(root), files_(files) {}
+
+  /// Adds one part of the data set. Of its files the last `validation` are for validation.
+  void add(const std::vector<File>& files, size_t validation, Dataset& part) {
+    parts_.push_back({&part, files.size()});
+    for (size_t at = 0; at < files.size(); at += kAtOnce) {
+      const size_t n = std::min(kAtOnce, files.size() - at);
+      std::vector<Planes> read(n);
+      const bool fitted = format_.fitted;
+      pool_.run(static_cast<int64_t>(n), [&](int64_t i, int) {
+        read[static_cast<size_t>(i)] = read_one(files[at + static_cast<size_t>(i)].path, fitted);
+      });
+      for (const Planes& one : read) widen(one);
+      part.pixels.reserve(files.size() * format_.bytes());  // memory that is not touched costs nothing
+      for (size_t i = 0; i < n; ++i) {
+        if (!read[i].bad.empty()) {
+          bad_.push_back(std::move(read[i].bad));
+          continue;
+        }
+        part.pixels.resize(part.pixels.size() + format_.bytes());
+        convert(read[i].bytes, read[i].format, format_,
+                part.pixels.data() + part.pixels.size() - format_.bytes());
+        part.labels.push_back(files[at + i].label);
+        part.validation += at + i >= files.size() - validation ? 1 : 0;
+      }
+    }
+  }
+
+  const Format& format() const { return format_; }
+  const PictureSizes& sizes() const { return sizes_; }
   /// What was said of the bad files, in order.
-  std::vector<std::string> bad() {
+  const std::vector<std::string>& bad() {
     std::sort(bad_.begin(), bad_.end());
-    bad_.erase(std::unique(bad_.begin(), bad_.end()), bad_.end());
     return bad_;
   }
 
  private:
+  static constexpr size_t kAtOnce = 128;
+
+  Planes read_one(const fs::path& path, bool fitted) {
+    try {
+      return planes_of(read_image(path), options_, fitted);
+    } catch (const Error& e) {
+      if (!options_.skip_bad || e.kind() != ErrorKind::data) throw;
+      Planes none;
+      none.bad = e.what();
+      return none;
+    }
+  }
+
+  void widen(const Planes& one) {
+    if (!one.bad.empty()) return;
+    sizes_.add(one.h, one.w);
+    const Format before = format_, &f = one.format;
+    if (format_.h == 0) format_ = f;
+    format_.channels = std::max(format_.channels, f.channels);
+    if (f.fitted || f.h != format_.h || f.w != format_.w || !fits_memory()) {
+      format_.fitted = true;
+      format_.h = options_.h, format_.w = options_.w;
+    }
+    if (format_ == before) return;
+    if (!fits_memory()) {
+      throw Error(ErrorKind::data, "the pictures take more memory than they may")
+          .where(root_.string())
+          .wanted("at most " + std::to_string(kMostBytes) + " bytes")
+          .got(std::to_string(format_.bytes() * files_))
+          .hint("train on smaller images: --input");
+    }
+    for (const auto& [part, files] : parts_) rewrite(*part, files, before);
+  }
+
+  void rewrite(Dataset& part, size_t files, const Format& before) {
+    const auto n = static_cast<size_t>(part.size());
+    std::vector<uint8_t> pixels;
+    pixels.reserve(files * format_.bytes());
+    pixels.resize(n * format_.bytes());
+    pool_.run(static_cast<int64_t>(n), [&](int64_t i, int) {
+      const auto at = static_cast<size_t>(i);
+      convert(std::span(part.pixels).subspan(at * before.bytes(), before.bytes()), before, format_,
+              pixels.data() + at * format_.bytes());
+    });
+    part.pixels = std::move(pixels);
+  }
+
+  bool fits_memory() const { return format_.bytes() * files_ <= static_cast<size_t>(kMostBytes); }
+
   const ImageFolderOptions& options_;
   ThreadPool& pool_;
-  std::mutex mutex_;
+  const fs::path& root_;
+  size_t files_;
+  Format format_;
+  PictureSizes sizes_;
+  std::vector<std::pair<Dataset*, size_t>> parts_;  // and how many files each has
   std::vector<std::string> bad_;
 };
-
-/// Looks at all pictures: do they have colours, and one size?
-Format format_of(const std::vector<File>& files, const ImageFolderOptions& options, Reader& reader) {
-  struct Seen {
-    int64_t channels = 0, h = 0, w = 0;
-  };
-  std::vector<Seen> seen(files.size());
-  reader.each(files,
-              [&](size_t i, const Image& image) { seen[i] = {image.channels, image.height, image.width}; });
-  Format format;
-  for (const Seen& one : seen) {
-    if (one.channels == 0) continue;  // bad
-    if (one.channels >= 3) format.channels = 3;
-    if (format.h == 0) format.h = one.h, format.w = one.w;
-    format.fitted = format.fitted || one.h != format.h || one.w != format.w;
-  }
-  if (format.h == 0)
-    throw Error(ErrorKind::data, "none of the pictures can be read").where(files[0].path.string());
-  format.fitted = format.fitted || format.h > kSmall || format.w > kSmall;
-  if (format.fitted) format.h = options.h, format.w = options.w;
-  return format;
-}
-
-/// The last `validation` of the files are the data set's validation part.
-Dataset load_files(const std::vector<File>& files, size_t validation, const std::string& name,
-                   const std::vector<std::string>& classes, const Format& format, Reader& reader) {
-  Dataset data;
-  data.name = name;
-  data.image = {format.channels, format.h, format.w};
-  data.classes = classes;
-  const auto bytes = static_cast<size_t>(data.image.elements());
-  data.pixels.resize(files.size() * bytes);
-  std::vector<char> good(files.size(), 0);
-  reader.each(files, [&](size_t i, const Image& image) {
-    const std::vector<uint8_t> pixels = planes(image, format);
-    std::copy(pixels.begin(), pixels.end(), data.pixels.begin() + static_cast<int64_t>(i * bytes));
-    good[i] = 1;
-  });
-  size_t kept = 0;  // bad ones are closed over
-  for (size_t i = 0; i < files.size(); ++i) {
-    if (!good[i]) continue;
-    if (kept < i) {
-      std::copy_n(data.pixels.begin() + static_cast<int64_t>(i * bytes), bytes,
-                  data.pixels.begin() + static_cast<int64_t>(kept * bytes));
-    }
-    data.labels.push_back(files[i].label);
-    data.validation += i >= files.size() - validation ? 1 : 0;
-    ++kept;
-  }
-  data.pixels.resize(kept * bytes);
-  return data;
-}
 
 void shuffle(std::vector<File>& files) {
   Random random(0, "image folder");
@@ -202,7 +254,7 @@ void shuffle(std::vector<File>& files) {
 }
 
 DatasetPair load(const fs::path& root, const ImageFolderOptions& options, ThreadPool& pool,
-                 const SourceLog& log) {
+                 const SourceLog& log, PictureSizes* sizes) {
   const fs::path full = fs::absolute(root).lexically_normal();
   const std::string name = (full.has_filename() ? full : full.parent_path()).filename().string();
   const auto exists = [&](const char* part) { return fs::is_directory(root / part); };
@@ -231,29 +283,26 @@ DatasetPair load(const fs::path& root, const ImageFolderOptions& options, Thread
   shuffle(train);
   train.insert(train.end(), validation.begin(), validation.end());
 
-  std::vector<File> all = train;
-  all.insert(all.end(), test.begin(), test.end());
-  Reader reader(options, pool);
-  const Format format = format_of(all, options, reader);
-  const int64_t bytes = format.channels * format.h * format.w * static_cast<int64_t>(all.size());
-  if (bytes > kMostBytes) {
-    throw Error(ErrorKind::data, "the pictures take more memory than they may")
-        .where(root.string())
-        .wanted("at most " + std::to_string(kMostBytes) + " bytes")
-        .got(std::to_string(bytes))
-        .hint("train on smaller images: --input");
+  DatasetPair pair;
+  Gatherer gatherer(options, pool, root, train.size() + test.size());
+  gatherer.add(train, validation.size(), pair.train);
+  gatherer.add(test, 0, pair.test);
+  const Format& format = gatherer.format();
+  for (Dataset* part : {&pair.train, &pair.test}) {
+    part->name = name;
+    part->image = {format.channels, format.h, format.w};
+    part->classes = classes;
   }
-  DatasetPair pair{load_files(train, validation.size(), name, classes, format, reader),
-                   load_files(test, 0, name, classes, format, reader)};
   if (pair.train.size() == pair.train.validation || pair.test.size() == 0) {
     throw Error(ErrorKind::data, "of the training pictures, or of those for the test, none can be read")
         .where(root.string());
   }
-  const std::vector<std::string> bad = reader.bad();
+  const std::vector<std::string>& bad = gatherer.bad();
   for (const std::string& what : bad) log.line("left out: " + what);
   if (!bad.empty()) log.line(std::to_string(bad.size()) + " files left out");
   log.line(name + " from " + root.string() + ": " + std::to_string(classes.size()) + " classes, " +
            std::to_string(format.channels) + "x" + std::to_string(format.h) + "x" + std::to_string(format.w));
+  if (sizes) *sizes = gatherer.sizes();
   return pair;
 }
 
@@ -272,10 +321,16 @@ bool is_image_folder(const fs::path& root) {
   }
 }
 
+void PictureSizes::add(int64_t h, int64_t w) {
+  const bool first = least_h == 0;
+  least_h = first ? h : std::min(least_h, h), most_h = std::max(most_h, h);
+  least_w = first ? w : std::min(least_w, w), most_w = std::max(most_w, w);
+}
+
 DatasetPair load_image_folder(const fs::path& root, const ImageFolderOptions& options, ThreadPool& pool,
-                              const SourceLog& log) {
+                              const SourceLog& log, PictureSizes* sizes) {
   try {
-    return load(root, options, pool, log);
+    return load(root, options, pool, log, sizes);
   } catch (const fs::filesystem_error& e) {  // of the walk through the folders
     throw Error(ErrorKind::data, "a folder cannot be read").where(e.path1().string()).got(e.code().message());
   }
