@@ -9,8 +9,8 @@
 #include "cli/bench_layers.h"
 #include "cli/bench_run.h"
 #include "cli/run.h"
-#include "cli/suggest.h"
 #include "unfold/files.h"
+#include "unfold/suggest.h"
 
 namespace unfold::cli {
 namespace {

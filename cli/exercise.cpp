@@ -6,10 +6,10 @@
 #include "cli/command.h"
 #include "cli/exercise_files.h"
 #include "cli/exercise_report.h"
-#include "cli/suggest.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "unfold/files.h"
+#include "unfold/suggest.h"
 
 namespace unfold::cli {
 namespace {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/run.h"
-#include "cli/suggest.h"
+#include "unfold/suggest.h"
 #include "unfold/train/gradcheck.h"
 
 namespace unfold::cli {

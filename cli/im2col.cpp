@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "cli/suggest.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "unfold/formats/npy.h"
+#include "unfold/suggest.h"
 
 namespace unfold::cli {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "cli/build_info.h"
 #include "cli/command.h"
-#include "cli/suggest.h"
+#include "unfold/suggest.h"
 
 namespace unfold::cli {
 

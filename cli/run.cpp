@@ -6,14 +6,14 @@
 #include <sstream>
 
 #include "cli/preprocess_option.h"
-#include "cli/suggest.h"
 #include "cli/terminal.h"
+#include "unfold/suggest.h"
 #include "unfold/train/run_folder.h"
 
 namespace unfold::cli {
 
 DatasetPair load_data(const std::string& name_or_directory, const Global& global,
-                      const ImageFolderOptions& pictures) {
+                      const ImageFolderOptions& pictures, int threads, PictureSizes* sizes) {
   const bool draws = !global.quiet && interactive(2);
   bool drawn = false;
   const auto erase = [&] {
@@ -38,9 +38,9 @@ DatasetPair load_data(const std::string& name_or_directory, const Global& global
   }
   const std::vector<std::string> names = dataset_names();
   const bool named = std::find(names.begin(), names.end(), name_or_directory) != names.end();
-  ThreadPool pool(default_threads());
+  ThreadPool pool(threads > 0 ? threads : default_threads());
   DatasetPair data = !named && is_image_folder(name_or_directory)
-                         ? load_image_folder(name_or_directory, pictures, pool, log)
+                         ? load_image_folder(name_or_directory, pictures, pool, log, sizes)
                          : load_dataset(name_or_directory, log);
   erase();
   return data;

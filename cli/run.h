@@ -14,9 +14,11 @@
 namespace unfold::cli {
 
 /// Loads a data set, or a folder of pictures, and says on stderr what it is doing, unless quiet. A download
-/// draws its bytes. `pictures`: what is done to pictures of a folder.
+/// draws its bytes. `pictures`: what is done to pictures of a folder, by so many threads (0: as many as this
+/// process may use); `sizes`, if given, is told how large they were.
 DatasetPair load_data(const std::string& name_or_directory, const Global& global,
-                      const ImageFolderOptions& pictures = {});
+                      const ImageFolderOptions& pictures = {}, int threads = 0,
+                      PictureSizes* sizes = nullptr);
 
 /// The shape of a text "CxHxW", or nothing for an empty one. Throws usage for another text.
 std::optional<Shape> shape_of(const std::string& text);

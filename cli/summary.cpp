@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/run.h"
-#include "cli/suggest.h"
 #include "cli/summary_onnx.h"
+#include "unfold/suggest.h"
 
 namespace unfold::cli {
 namespace {

@@ -10,10 +10,10 @@
 #include <sstream>
 
 #include "cli/build_info.h"
+#include "cli/data_augment.h"
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "cli/run_records.h"
-#include "cli/suggest.h"
 #include "cli/terminal.h"
 #include "cli/train_options.h"
 #include "unfold/data/digit.h"
@@ -21,6 +21,7 @@
 #include "unfold/formats/transfer.h"
 #include "unfold/kernels/gemm.h"
 #include "unfold/models/zoo.h"
+#include "unfold/suggest.h"
 #include "unfold/train/report.h"
 #include "unfold/train/run_folder.h"
 #include "unfold/train/run_report.h"
@@ -219,8 +220,9 @@ class TrainingRun {
     std::snprintf(lr, sizeof lr, "%.4g", r.schedule.lr);
     say(std::to_string(r.epochs) + " epochs, batch " + std::to_string(r.batch_size) + ", " +
         std::string(optimizer_name(r.optimizer.kind)) + ", lr " + lr + " " +
-        std::string(schedule_name(r.schedule.kind)) + ", seed " + std::to_string(r.seed) + ", " +
-        std::string(engine_name(r.engine)) + " on " + gemm_target() + ", " +
+        std::string(schedule_name(r.schedule.kind)) + ", " +
+        (r.augment == Augmentation{} ? "" : augmentation_text(r.augment) + ", ") + "seed " +
+        std::to_string(r.seed) + ", " + std::string(engine_name(r.engine)) + " on " + gemm_target() + ", " +
         std::to_string(pool_->threads()) + (pool_->threads() == 1 ? " thread" : " threads"));
     say("run folder: " + folder_->path().string());
     saved_ = Clock::now();
@@ -341,13 +343,13 @@ void add_train(CLI::App& app, Global& global) {
   auto o = std::make_shared<TrainFlags>();
   CLI::App* c = app.add_subcommand("train", "Train a network: LeNet-5 on MNIST unless told otherwise");
   o->add_to(c);
-  c->footer(
-      "Examples:\n"
-      "  unfold train\n"
-      "  unfold train --model lenet5-article --seed 3\n"
-      "  unfold train --data fashion-mnist --epochs 20 --out runs/fashion\n"
-      "  unfold train --model resnet20 --data my_pictures/\n"
-      "  unfold train --resume runs/fashion");
+  c->footer(std::string("Examples:\n") +
+            "  unfold train\n"
+            "  unfold train --model lenet5-article --seed 3\n"
+            "  unfold train --data fashion-mnist --epochs 20 --out runs/fashion\n"
+            "  unfold train --model resnet20 --data my_pictures/\n"
+            "  unfold train --resume runs/fashion\n\n" +
+            augmentation_list());
   on_run(c, global, [o, &global] { return TrainingRun(*o, global).train(); });
 }
 

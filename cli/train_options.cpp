@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cli/suggest.h"
+#include "unfold/suggest.h"
 
 namespace unfold::cli {
 
@@ -10,7 +10,6 @@ Recipe TrainFlags::recipe() const {
   Recipe r = default_recipe(model);
   if (epochs) r.epochs = *epochs;
   if (batch_size) r.batch_size = *batch_size;
-  if (shift) r.shift = *shift;
   if (lr) r.schedule.lr = *lr;
   if (val_split) r.val_split = *val_split;
   if (!optimizer.empty()) {
@@ -36,6 +35,7 @@ Recipe TrainFlags::recipe() const {
   if (nesterov) r.optimizer.nesterov = true;
   r.freeze = freeze;
   if (augment) r.augment = augmentation_from(*augment);
+  if (shift) r.augment.crop = *shift;
   if (momentum) r.optimizer.momentum = *momentum;
   if (weight_decay) r.optimizer.weight_decay = *weight_decay;
   r.seed = seed;
@@ -68,8 +68,10 @@ void TrainFlags::add_to(CLI::App* c) {
   c->add_option("--weight-decay", weight_decay,
                 "Added to the gradient, times the weight; adamw: taken off the weights");
   c->add_option("--schedule", schedule, "constant, cosine or one-cycle");
-  c->add_option("--shift", shift, "Move each training image by up to this many pixels");
-  c->add_option("--augment", augment, "none, or of flip and cutout:SIDE, with commas");
+  c->add_option("--shift", shift, "Move each training image by up to this many pixels: crop of --augment");
+  c->add_option(
+      "--augment", augment,
+      "What chance does to each training image, with commas, in place of the model's own; see below");
   c->add_option("--seed", seed, "Seed of weights, order and shifts; default 0");
   machine.add_to(c);
   machine.add_numerics_to(c);

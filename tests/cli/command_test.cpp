@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "cli/suggest.h"
 #include "cli/table.h"
 #include "tests/support/process.h"
 #include "unfold/formats/npy.h"
 #include "unfold/im2col.h"
+#include "unfold/suggest.h"
 
 using namespace unfold;
 using namespace unfold::test;
@@ -236,7 +236,6 @@ TEST_CASE("a full disk behind standard output is an error, a closed pipe is not"
 
 TEST_CASE("did_you_mean finds slips, beginnings and swaps, and keeps silent about the rest") {
   const std::vector<std::string> names = {"train", "eval", "predict", "summary", "im2col"};
-  using cli::did_you_mean;
   CHECK(did_you_mean("trian", names) == "train");
   CHECK(did_you_mean("TRAIN", names) == "train");
   CHECK(did_you_mean("sum", names) == "summary");

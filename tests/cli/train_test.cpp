@@ -63,9 +63,9 @@ TEST_CASE("train --json: one object with accuracy and loss on stdout, the text o
 
 TEST_CASE("config.json holds every setting as it was resolved, log.jsonl an object a line") {
   const Json config = Json::parse(text_of(trained().run / "config.json"));
-  for (const char* key :
-       {"model", "data", "epochs", "batch_size", "optimizer", "momentum", "betas", "epsilon", "weight_decay",
-        "schedule", "lr", "shift", "val_split", "seed", "engine", "patience", "save_every", "environment"}) {
+  for (const char* key : {"model", "data", "epochs", "batch_size", "optimizer", "momentum", "betas",
+                          "epsilon", "weight_decay", "schedule", "lr", "augment", "val_split", "seed",
+                          "engine", "patience", "save_every", "environment"}) {
     CAPTURE(key);
     CHECK(config.contains(key));
   }

@@ -1,61 +1,133 @@
 #include "unfold/data/augment.h"
 
 #include <algorithm>
-#include <charconv>
 
-#include "unfold/error.h"
-#include "unfold/random.h"
+#include "unfold/data/augment_draws.h"
+#include "unfold/data/colour_jitter.h"
+#include "unfold/data/warp.h"
 
 namespace unfold {
+namespace {
 
-Augmentation augmentation_from(std::string_view text) {
-  Augmentation how;
-  const auto refuse = [&](std::string_view part) {
-    throw Error(ErrorKind::usage, "unknown augmentation")
-        .wanted("none, or of flip and cutout:SIDE, each once, with commas")
-        .got(part);
-  };
-  if (text == "none") return how;
-  for (size_t at = 0; at <= text.size();) {
-    const size_t comma = std::min(text.find(',', at), text.size());
-    const std::string_view part = text.substr(at, comma - at);
-    at = comma + 1;
-    constexpr std::string_view kCutout = "cutout:";
-    if (part == "flip" && !how.flip) {
-      how.flip = true;
-    } else if (part.starts_with(kCutout) && how.cutout == 0) {
-      const char *begin = part.data() + kCutout.size(), *end = part.data() + part.size();
-      const auto [stop, code] = std::from_chars(begin, end, how.cutout);
-      if (code != std::errc() || stop != end || how.cutout < 1 || how.cutout > 4096) refuse(part);
-    } else {
-      refuse(part);
-    }
+/// The planes of one image, and room for the next ones: lives as long as its thread, so that a step of
+/// training allocates nothing.
+struct Planes {
+  std::vector<float> now, next, fields, scratch;
+  std::vector<uint8_t> bytes;
+
+  /// What a step makes of `now` becomes `now`.
+  template <class Step>
+  void apply(Step step) {
+    next.resize(now.size());
+    step(now.data(), next.data());
+    now.swap(next);
   }
-  return how;
+};
+
+Planes& planes() {
+  thread_local Planes planes;
+  return planes;
 }
 
-std::string augmentation_text(const Augmentation& augmentation) {
-  std::string text = augmentation.flip ? "flip" : "";
-  if (augmentation.cutout > 0)
-    text += (text.empty() ? "" : ",") + ("cutout:" + std::to_string(augmentation.cutout));
-  return text.empty() ? "none" : text;
+/// Overwrites `fields` with dy and dx of every pixel.
+void displacements(const Augmentation::Elastic& how, int64_t h, int64_t w, const SampleKey& key, Planes& p) {
+  const int64_t plane = h * w;
+  p.fields.resize(static_cast<size_t>(2 * plane));
+  p.scratch.resize(static_cast<size_t>(gaussian_blur_scratch(how.sigma, h, w)));
+  draw::elastic(key, p.fields);
+  gaussian_blur(how.sigma, h, w, p.fields.data(), p.scratch);
+  gaussian_blur(how.sigma, h, w, p.fields.data() + plane, p.scratch);
+  for (float& v : p.fields) v *= static_cast<float>(how.alpha / 2);
 }
 
-void augment(const Augmentation& how, const Shape& chw, uint64_t seed, uint64_t epoch, uint64_t sample,
-             float* x) {
-  const int64_t rows = chw[0] * chw[1], h = chw[1], w = chw[2];
-  if (how.flip && Random(seed, "augment.flip", epoch, sample).below(2) == 1) {
-    for (int64_t row = 0; row < rows; ++row) std::reverse(x + row * w, x + (row + 1) * w);
+void jitter(const Augmentation::Jitter& how, int64_t channels, int64_t plane, const SampleKey& key,
+            float* x) {
+  const auto [order, factors] = draw::jitter(how, key);
+  for (const int step : order) {
+    if (step == 0 && how.brightness > 0) adjust_brightness(factors[0], channels, plane, x);
+    if (step == 1 && how.contrast > 0) adjust_contrast(factors[1], channels, plane, x);
+    if (step == 2 && how.saturation > 0) adjust_saturation(factors[2], channels, plane, x);
+    if (step == 3 && how.hue > 0) adjust_hue(factors[3], channels, plane, x);
   }
-  if (how.cutout > 0) {
-    Random random(seed, "augment.cutout", epoch, sample);
-    const int64_t top = random.below(h) - how.cutout / 2, left = random.below(w) - how.cutout / 2;
-    const int64_t y0 = std::max<int64_t>(top, 0), y1 = std::min(top + how.cutout, h);
-    const int64_t x0 = std::max<int64_t>(left, 0), x1 = std::min(left + how.cutout, w);
+}
+
+bool changes_bytes(const Augmentation& how) {
+  return how.resized_crop || how.affine || how.elastic || how.jitter;
+}
+
+/// Sets a part of all channels to 0.
+void clear(const Shape& chw, const draw::Part& part, float* x) {
+  const int64_t h = chw[1], w = chw[2];
+  for (int64_t c = 0; c < chw[0]; ++c) {
+    for (int64_t y = part.top; y < part.top + part.h; ++y)
+      std::fill_n(x + (c * h + y) * w + part.left, part.w, 0.0f);
+  }
+}
+
+}  // namespace
+
+void augment_bytes(const Augmentation& how, const Shape& chw, const SampleKey& key, const uint8_t* image,
+                   uint8_t* out) {
+  const int64_t channels = chw[0], h = chw[1], w = chw[2];
+  if (!changes_bytes(how)) {
+    std::copy_n(image, chw.elements(), out);
+    return;
+  }
+  Planes& p = planes();
+  p.now.assign(image, image + chw.elements());
+  if (how.resized_crop) {
+    const auto [top, left, part_h, part_w] = draw::resized_crop(*how.resized_crop, h, w, key);
+    p.apply([&, top = top, left = left, part_h = part_h, part_w = part_w](const float* from, float* to) {
+      resize_part(channels, h, w, top, left, part_h, part_w, from, to);
+    });
+  }
+  if (how.affine) {
+    const draw::Affine a = draw::affine(*how.affine, h, w, key);
+    const AffineMap map = affine_map(h, w, a.degrees, a.dy, a.dx, a.scale, a.shear);
+    p.apply([&](const float* from, float* to) { warp(map, channels, h, w, from, to); });
+  }
+  if (how.elastic) {
+    displacements(*how.elastic, h, w, key, p);
+    p.apply([&](const float* from, float* to) {
+      warp(p.fields.data(), p.fields.data() + h * w, channels, h, w, from, to);
+    });
+  }
+  if (how.jitter) jitter(*how.jitter, channels, h * w, key, p.now.data());
+  std::transform(p.now.begin(), p.now.end(), out,
+                 [](float v) { return static_cast<uint8_t>(std::clamp(v, 0.0f, 255.0f) + 0.5f); });
+}
+
+void augment_input(const Augmentation& how, const Shape& chw, const SampleKey& key, float* x) {
+  const int64_t h = chw[1], w = chw[2];
+  if (how.flip && draw::flip(key)) {
+    for (int64_t row = 0; row < chw[0] * h; ++row) std::reverse(x + row * w, x + (row + 1) * w);
+  }
+  if (how.vflip && draw::vflip(key)) {
     for (int64_t c = 0; c < chw[0]; ++c) {
-      for (int64_t y = y0; y < y1; ++y) std::fill(x + (c * h + y) * w + x0, x + (c * h + y) * w + x1, 0.0f);
+      for (int64_t y = 0; y < h / 2; ++y) {
+        float *above = x + (c * h + y) * w, *below = x + (c * h + h - 1 - y) * w;
+        std::swap_ranges(above, above + w, below);
+      }
     }
   }
+  if (how.cutout > 0) clear(chw, draw::cutout(how.cutout, h, w, key), x);
+  if (how.erase) clear(chw, draw::erase(*how.erase, h, w, key), x);
+}
+
+void augmented_input(const Augmentation& how, const Preprocessing& preprocessing,
+                     std::span<const uint8_t> image, const SampleKey& key, float* out) {
+  const int64_t channels =
+      static_cast<int64_t>(image.size()) / (preprocessing.image_h * preprocessing.image_w);
+  if (changes_bytes(how)) {
+    std::vector<uint8_t>& bytes = planes().bytes;
+    bytes.resize(image.size());
+    augment_bytes(how, {channels, preprocessing.image_h, preprocessing.image_w}, key, image.data(),
+                  bytes.data());
+    image = bytes;
+  }
+  const draw::Move move = how.crop > 0 ? draw::crop(how.crop, key) : draw::Move{};
+  preprocess(preprocessing, image, out, move.dy, move.dx);
+  augment_input(how, preprocessing.output(channels), key, out);
 }
 
 }  // namespace unfold

@@ -11,6 +11,7 @@
 #include "unfold/data/strokes.h"
 #include "unfold/error.h"
 #include "unfold/files.h"
+#include "unfold/suggest.h"
 
 namespace unfold {
 namespace {
@@ -82,31 +83,10 @@ DatasetPair load_fashion_mnist(const SourceLog& log) {
           "DIR; or train on other data with --data strokes");
 }
 
-/// How many letters must be put in, taken out or changed to make `b` of `a`.
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t corner = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t changed = corner + (a[i - 1] == b[j - 1] ? 0 : 1);
-      corner = row[j];
-      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 [[noreturn]] void unknown(const std::string& name) {
   std::string list;
-  std::string nearest;
-  for (const std::string& known : dataset_names()) {
-    list += known + ", ";
-    if (distance(name, known) <= 3 && (nearest.empty() || distance(name, known) < distance(name, nearest))) {
-      nearest = known;
-    }
-  }
+  for (const std::string& known : dataset_names()) list += known + ", ";
+  const std::string nearest = did_you_mean(name, dataset_names());
   throw Error(ErrorKind::usage, "there is no data set and no folder of this name")
       .wanted(list + "or a folder with IDX files")
       .got("\"" + name + "\"")

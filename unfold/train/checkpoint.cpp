@@ -23,7 +23,6 @@ Json to_json(const Recipe& r) {
           {"nesterov", r.optimizer.nesterov},
           {"schedule", schedule_name(r.schedule.kind)},
           {"lr", r.schedule.lr},
-          {"shift", r.shift},
           {"augment", augmentation_text(r.augment)},
           {"freeze", r.freeze},
           {"val_split", r.val_split},
@@ -45,8 +44,8 @@ Recipe recipe_from(const Json& j) {
                  j.at("weight_decay").get<double>(),
                  j.value("nesterov", false)};  // earlier checkpoints do not say
   r.schedule = {schedule_named(j.at("schedule").get<std::string>()), j.at("lr").get<double>()};
-  r.shift = j.at("shift").get<int64_t>();
   r.augment = augmentation_from(j.value("augment", "none"));
+  if (j.contains("shift")) r.augment.crop = j.at("shift").get<int64_t>();  // of earlier checkpoints
   r.freeze = j.value("freeze", std::vector<std::string>());
   r.val_split = j.at("val_split").get<double>();
   r.seed = j.at("seed").get<uint64_t>();

@@ -35,7 +35,7 @@ constexpr struct {
               {"/lr", "Learning rate"},
               {"/schedule", "Schedule"},
               {"/weight_decay", "Weight decay"},
-              {"/shift", "Random shifts, pixels"},
+              {"/augment", "Augmentation"},
               {"/val_split", "Part for validation"},
               {"/patience", "Patience, epochs"},
               {"/seed", "Seed"},

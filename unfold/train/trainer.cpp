@@ -33,7 +33,8 @@ Recipe checked(Recipe recipe) {
           static_cast<double>(recipe.batch_size));
   require(recipe.val_split >= 0 && recipe.val_split < 1, "validation split", recipe.val_split);
   require(recipe.schedule.lr > 0 && std::isfinite(recipe.schedule.lr), "learning rate", recipe.schedule.lr);
-  require(recipe.shift >= 0 && recipe.shift <= 64, "shift", static_cast<double>(recipe.shift));
+  require(recipe.augment.crop >= 0 && recipe.augment.crop <= 64, "shift",
+          static_cast<double>(recipe.augment.crop));
   return recipe;
 }
 
@@ -51,12 +52,12 @@ Recipe default_recipe(std::string_view model) {
     recipe.optimizer.nesterov = true;
     recipe.optimizer.weight_decay = 5e-4;
     recipe.schedule = {Schedule::Kind::one_cycle, 0.1};
-    recipe.shift = 4;
+    recipe.augment.crop = 4;
     recipe.augment.flip = true;
   } else {
     recipe.schedule = {Schedule::Kind::one_cycle, 3e-3};
     recipe.batch_size = 64;
-    recipe.shift = 2;
+    recipe.augment.crop = 2;
   }
   return recipe;
 }
@@ -176,21 +177,13 @@ void Trainer::step() {
   for (int64_t i = 0; i < batch; ++i) {
     labels_[static_cast<size_t>(i)] = data_.labels[static_cast<size_t>(images[i])];
   }
-  const Shape input = model_.graph.shape(model_.graph.input());
-  const int64_t elements = input.elements();
+  const int64_t elements = model_.graph.shape(model_.graph.input()).elements();
   const auto fill = [&](int64_t first, int64_t count, float* x) {
     for (int64_t i = 0; i < count; ++i) {
       const int64_t image = images[first + i];
-      int64_t dy = 0, dx = 0;
-      if (recipe_.shift > 0) {
-        Random random(recipe_.seed, "augment.shift", static_cast<uint64_t>(position_.epoch),
-                      static_cast<uint64_t>(image));
-        dy = random.below(2 * recipe_.shift + 1) - recipe_.shift;
-        dx = random.below(2 * recipe_.shift + 1) - recipe_.shift;
-      }
-      preprocess(model_.preprocessing, data_.at(image), x + i * elements, dy, dx);
-      augment(recipe_.augment, input, recipe_.seed, static_cast<uint64_t>(position_.epoch),
-              static_cast<uint64_t>(image), x + i * elements);
+      augmented_input(recipe_.augment, model_.preprocessing, data_.at(image),
+                      {recipe_.seed, static_cast<uint64_t>(position_.epoch), static_cast<uint64_t>(image)},
+                      x + i * elements);
     }
   };
   Sized& s = sized(batch);

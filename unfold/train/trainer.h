@@ -22,8 +22,7 @@ struct Recipe {
   int64_t batch_size = 100;
   OptimizerOptions optimizer;
   Schedule schedule;
-  int64_t shift = 0;  ///< each training image moves by up to this many pixels each way, drawn anew each epoch
-  Augmentation augment;                  ///< what else chance does to it
+  Augmentation augment;                  ///< what chance does to each training image, drawn anew each epoch
   std::vector<std::string> freeze = {};  ///< patterns of parameters that stay as they are, see Optimizer
   /// Part of the training data held out: its last images, never trained on. Data published with a validation
   /// part keeps that instead.

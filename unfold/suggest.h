@@ -7,7 +7,7 @@
 
 #include "unfold/error.h"
 
-namespace unfold::cli {
+namespace unfold {
 
 /// The candidate nearest to `word`, or "" if none is near. Near: at most a third of the letters inserted,
 /// dropped, exchanged or swapped (one at least), or the beginning of one candidate only. Case does not count.
@@ -17,4 +17,4 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 /// names in the hint.
 Error unknown_name(std::string_view what, std::string_view word, const std::vector<std::string>& candidates);
 
-}  // namespace unfold::cli
+}  // namespace unfold

@@ -1,9 +1,9 @@
-#include "cli/suggest.h"
+#include "unfold/suggest.h"
 
 #include <algorithm>
 #include <cctype>
 
-namespace unfold::cli {
+namespace unfold {
 namespace {
 
 std::string lower(std::string_view word) {
@@ -62,4 +62,4 @@ Error unknown_name(std::string_view what, std::string_view word, const std::vect
   return Error(ErrorKind::usage, "unknown " + std::string(what) + " '" + std::string(word) + "'").hint(hint);
 }
 
-}  // namespace unfold::cli
+}  // namespace unfold
