@@ -1,6 +1,6 @@
 // unfold export --safetensors
 #include "cli/export.h"
-#include "cli/suggest.h"
+#include "unfold/suggest.h"
 #include "unfold/formats/transfer.h"
 
 namespace unfold::cli {

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "cli/suggest.h"
+#include "unfold/suggest.h"
 #include "unfold/files.h"
 #include "unfold/formats/preprocessing.h"
 

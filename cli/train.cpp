@@ -141,7 +141,7 @@ class TrainingRun {
     state_.data = o_.data.empty() ? "mnist" : o_.data;
     const std::vector<std::string> names = dataset_names();
     const bool named = std::find(names.begin(), names.end(), state_.data) != names.end();
-    if (!named && std::filesystem::is_directory(state_.data))
+    if (!named && std::filesystem::exists(state_.data))
       state_.data = std::filesystem::absolute(state_.data).string();  // --resume may be called elsewhere
     state_.patience = o_.patience;
     state_.save_every = o_.save_every;

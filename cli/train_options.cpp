@@ -46,9 +46,10 @@ Recipe TrainFlags::recipe() const {
 
 void TrainFlags::add_to(CLI::App* c) {
   c->add_option("--model", model, "lenet5 (default), lenet5-article, resnet20 ...: see 'unfold models'");
-  c->add_option("--data", data,
-                "mnist (default), fashion-mnist, strokes, a folder of pictures (DIR/CLASS/... or "
-                "DIR/train/CLASS/..., DIR/test/CLASS/...), of IDX files, or of CIFAR's binary files");
+  c->add_option(
+      "--data", data,
+      "mnist (default), fashion-mnist, strokes, a .csv or .npz file, a folder of pictures (DIR/CLASS/... or "
+      "DIR/train/CLASS/..., DIR/test/CLASS/...), of IDX files, or of CIFAR's binary files");
   c->add_option("--input", input, "CxHxW of the network's input; default: as the network was made for");
   c->add_option(
       "--init-from", init_from,

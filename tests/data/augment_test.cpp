@@ -12,6 +12,7 @@
 
 #include "unfold/data/augment_draws.h"
 #include "unfold/error.h"
+#include "unfold/files.h"
 #include "unfold/threads.h"
 
 using namespace unfold;
@@ -413,4 +414,12 @@ TEST_CASE("what is no augmentation is refused, with what was meant") {
         std::string::npos);
   CHECK(refusal("flip:1").find("too many numbers for 'flip'") != std::string::npos);
   CHECK(augmentation_help().size() == 9);
+}
+
+TEST_CASE("docs/formats.md lists every augmentation as it is written") {
+  const std::vector<std::byte> bytes =
+      read_file(UNFOLD_TEST_DATA "/../../../docs/formats.md", ErrorKind::runtime);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (const AugmentationHelp& help : augmentation_help())
+    CHECK_MESSAGE(text.find("`" + help.syntax + "`") != std::string_view::npos, help.syntax);
 }

@@ -5,8 +5,10 @@
 #include <cstdlib>
 
 #include "unfold/data/cifar.h"
+#include "unfold/data/csv_images.h"
 #include "unfold/data/idx.h"
 #include "unfold/data/mnist.h"
+#include "unfold/data/npz.h"
 #include "unfold/data/sha256.h"
 #include "unfold/data/strokes.h"
 #include "unfold/error.h"
@@ -88,9 +90,10 @@ DatasetPair load_fashion_mnist(const SourceLog& log) {
   for (const std::string& known : dataset_names()) list += known + ", ";
   const std::string nearest = did_you_mean(name, dataset_names());
   throw Error(ErrorKind::usage, "there is no data set and no folder of this name")
-      .wanted(list + "or a folder with IDX files")
+      .wanted(list + "a .csv or .npz file, or a folder of pictures, of IDX or of CIFAR's files")
       .got("\"" + name + "\"")
-      .hint(nearest.empty() ? "give one of these names, or a folder" : "did you mean " + nearest + "?");
+      .hint(nearest.empty() ? "give one of these names, a file or a folder"
+                            : "did you mean " + nearest + "?");
 }
 
 }  // namespace
@@ -113,16 +116,19 @@ DatasetPair load_dataset(const std::string& name_or_directory, const SourceLog& 
   const fs::path directory = name_or_directory;
   std::error_code code;
   if (!fs::exists(directory, code)) unknown(name_or_directory);
-  if (!fs::is_directory(directory, code)) {
-    throw Error(ErrorKind::data, "this is no folder")
-        .where(name_or_directory)
-        .hint("give a folder of pictures, of IDX files or of CIFAR's binary files");
-  }
-  if (is_cifar(directory)) {
-    DatasetPair pair = load_cifar(directory);
+  const auto loaded = [&](DatasetPair pair) {
     log.line(pair.train.name + " from " + name_or_directory);
     return pair;
+  };
+  if (is_csv(directory)) return loaded(load_csv(directory));
+  if (directory.extension() == ".npz") return loaded(load_npz(directory));
+  if (!fs::is_directory(directory, code)) {
+    throw Error(ErrorKind::data, "this is no data set")
+        .where(name_or_directory)
+        .wanted("a .csv or .npz file, or a folder")
+        .hint("give a folder of pictures, of IDX files or of CIFAR's binary files, or one of these files");
   }
+  if (is_cifar(directory)) return loaded(load_cifar(directory));
   const fs::path full = fs::absolute(directory).lexically_normal();
   const fs::path last = full.has_filename() ? full.filename() : full.parent_path().filename();
   DatasetPair pair = load_directory(directory, last.string(), kDigits);

@@ -25,12 +25,12 @@ struct SourceLog {
 /// The names load_dataset knows.
 std::vector<std::string> dataset_names();
 
-/// Loads a data set. `name_or_directory` is one of dataset_names(), else a directory with CIFAR's binary
-/// files (data/cifar.h) or the four IDX files (train-images-idx3-ubyte ..., raw or .gz, `-` or `.` before
-/// idx); a directory called like a data set is given as "./mnist". "mnist" is fetched if it is nowhere on
-/// this machine (see get_mnist). A directory is called by its content where that is MNIST or Fashion-MNIST,
-/// else by its own name. It is the asked-for data set or an error, never another one: data if it cannot be
-/// had, usage if the name is unknown.
+/// Loads a data set. `name_or_directory` is one of dataset_names(), else a .csv or .npz file or a directory
+/// with them (data/csv_images.h, data/npz.h), a directory with CIFAR's binary files (data/cifar.h) or the
+/// four IDX files (train-images-idx3-ubyte ..., raw or .gz, `-` or `.` before idx); a directory called like a
+/// data set is given as "./mnist". "mnist" is fetched if it is nowhere on this machine (see get_mnist). A
+/// directory is called by its content where that is MNIST or Fashion-MNIST, else by its own name. It is the
+/// asked-for data set or an error, never another one: data if it cannot be had, usage if the name is unknown.
 DatasetPair load_dataset(const std::string& name_or_directory, const SourceLog& log);
 
 /// Where a data set that load_dataset could load lies on this machine; empty for strokes, which lie nowhere.

@@ -1,5 +1,5 @@
 // Moving the pixels of an image: what affine maps, displacement fields and crops make of it, given what was
-// drawn. Definitions as in torchvision 0.20 for tensors; a pixel's centre lies at whole coordinates.
+// drawn. Definitions as in torchvision 0.29 for tensors; a pixel's centre lies at whole coordinates.
 #pragma once
 
 #include <array>
