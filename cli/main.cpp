@@ -20,9 +20,9 @@ namespace unfold::cli {
 
 // The commands, in the order of --help. Each is one file, cli/NAME.cpp.
 AddCommand add_train, add_report, add_eval, add_predict, add_models, add_summary, add_im2col, add_gradcheck,
-    add_exercise, add_data, add_doctor, add_bench, add_explain, add_export;
+    add_exercise, add_data, add_doctor, add_bench, add_explain, add_export, add_run;
 constexpr AddCommand* kCommands[] = {
-    add_train,  add_report,    add_eval,     add_predict, add_models, add_summary, add_export,
+    add_train,  add_report,    add_eval,     add_predict, add_models, add_summary, add_export,  add_run,
     add_im2col, add_gradcheck, add_exercise, add_data,    add_doctor, add_bench,   add_explain,
 };
 

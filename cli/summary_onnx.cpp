@@ -23,12 +23,6 @@ std::vector<const onnx::ValueInfo*> asked_for(const onnx::Graph& graph) {
   return inputs;
 }
 
-/// A name of the file as a terminal may show it.
-std::string shown(std::string name) {
-  std::replace_if(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == '\x7f'; }, '?');
-  return name;
-}
-
 ordered_json described(const onnx::ValueInfo& value) {
   ordered_json shape;
   if (value.shape) {
@@ -53,6 +47,11 @@ std::string line(const onnx::ValueInfo& value) {
 }
 
 }  // namespace
+
+std::string shown(std::string name) {
+  std::replace_if(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == '\x7f'; }, '?');
+  return name;
+}
 
 void print_onnx_summary(const std::filesystem::path& path, bool json) {
   const onnx::Model model = onnx::read_model(path);

@@ -96,14 +96,17 @@ TEST_CASE("inputs: named in what is said about them; a stored value may be repla
     }
     return "accepted";
   };
+  const std::string inputs = "'x' float32 (2, ?), 'w' float32 (may be left out)";
   CHECK(said({}, ErrorKind::usage) ==
-        "an input of the model is missing (wanted 'x') / the inputs are 'x', 'w'");
+        "an input of the model is missing (wanted 'x') / the inputs are " + inputs);
   CHECK(said({{"X", kSix}}, ErrorKind::usage) ==
-        "the model has no input of this name (wanted 'x', 'w', got 'X') / ");
+        "the model has no input of this name (wanted " + inputs + ", got 'X') / ");
   CHECK(said({{"x", kOne}}, ErrorKind::data) ==
-        "input 'x': another shape than the model declares (wanted (2, ?), got ()) / ");
+        "input 'x': another shape than the model declares (wanted (2, ?), got ()) / the inputs are " +
+            inputs);
   CHECK(said({{"x", list({1})}}, ErrorKind::data) ==
-        "input 'x': another type than the model declares (wanted float32, got int64) / ");
+        "input 'x': another type than the model declares (wanted float32, got int64) / numpy.save('x.npy', "
+        "x.astype('float32')) writes one that fits");
 }
 
 TEST_CASE("all operators that are not known are named at once, with their nodes") {

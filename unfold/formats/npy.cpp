@@ -22,8 +22,9 @@ struct Kind {
   std::string_view descr;
   Dtype dtype;
 };
-constexpr Kind kKinds[] = {{"<f4", Dtype::f32}, {"<f8", Dtype::f64}, {"<i4", Dtype::i32},
-                           {"<i8", Dtype::i64}, {"|u1", Dtype::u8},  {"|b1", Dtype::boolean}};
+constexpr Kind kKinds[] = {{"<f4", Dtype::f32},    {"<f8", Dtype::f64}, {"<i4", Dtype::i32},
+                           {"<i8", Dtype::i64},    {"<f2", Dtype::f16}, {"|u1", Dtype::u8},
+                           {"|b1", Dtype::boolean}};
 
 /// Reads the header: a Python dictionary with the keys descr, fortran_order and shape, each once.
 class HeaderReader {
@@ -66,7 +67,7 @@ class HeaderReader {
     }
     throw Error(ErrorKind::data, "elements of a kind that is not read here")
         .where(where_)
-        .wanted("<f4, <f8, <i4, <i8, |u1 or |b1")
+        .wanted("<f4, <f8, <f2, <i4, <i8, |u1 or |b1")
         .got(printable(descr))
         .hint(kHint);
   }

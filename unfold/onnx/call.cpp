@@ -106,6 +106,21 @@ Tensor Call::make(Dtype dtype, std::span<const int64_t> sizes) const {
   return Tensor(dtype, Shape(sizes));
 }
 
+float* Call::scratch(int64_t floats) const {
+  const int64_t bytes[] = {floats, static_cast<int64_t>(sizeof(float))};
+  const auto wanted = static_cast<size_t>(product(bytes));
+  if (wanted > account_.scratch.size()) {
+    if (static_cast<int64_t>(wanted) > account_.limits.bytes - account_.bytes) {
+      refuse("the node would take too much memory",
+             "at most " + std::to_string(account_.limits.bytes) + " bytes",
+             std::to_string(wanted) + " beside " + std::to_string(account_.bytes));
+    }
+    account_.scratch = Buffer();  // before the next is made
+    account_.scratch = Buffer(wanted);
+  }
+  return reinterpret_cast<float*>(account_.scratch.data());
+}
+
 void Call::work(int64_t a, int64_t b, int64_t c) const {
   const int64_t factors[] = {a, b, c};
   const int64_t steps = product(factors);

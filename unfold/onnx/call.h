@@ -26,6 +26,7 @@ struct Limits {
 struct Account {
   Limits limits;
   int64_t bytes = 0, work = 0;
+  Buffer scratch;  ///< of the node that runs
 };
 
 /// Sizes are at most 2^31 and there are at most eight: callers may multiply two without a thought.
@@ -82,6 +83,9 @@ class Call {
   bool wanted(size_t i) const { return i < outputs_.size() && !node_.outputs[i].empty(); }
   /// A new tensor, zeros; refused where a size is negative or a limit is passed.
   Tensor make(Dtype dtype, std::span<const int64_t> sizes) const;
+  /// Room for the node's own use, 64-byte aligned, not zeroed; the next call of it, by any node, overwrites
+  /// it.
+  float* scratch(int64_t floats) const;
   void output(size_t i, Tensor value) { outputs_[i] = std::move(value); }
   std::vector<Tensor>& results() { return outputs_; }
 

@@ -90,22 +90,64 @@ Conv2dShape flat_shape(const Convolution& s, int64_t n) {
   return flat;
 }
 
-/// Float scratch for each worker, apart by whole cache lines.
-class WorkerScratch {
- public:
-  WorkerScratch(const Call& c, int64_t floats) : size_((floats + 15) / 16 * 16) {
-    const int64_t sizes[] = {c.pool().threads(), size_};
-    block_ = c.make(Dtype::f32, sizes);
-  }
-  float* of(int worker) { return block_.data<float>() + worker * size_; }
+/// Floats to whole cache lines.
+int64_t whole_lines(int64_t floats) {
+  return (floats + 15) / 16 * 16;
+}
 
- private:
-  int64_t size_;
-  Tensor block_;
-};
+/// A kernel of one pixel: weights times pixels, as they lie.
+void pointwise(Call& c, const Convolution& s, Tensor& y) {
+  const int64_t pixels = s.windows.out(), ic = s.group_ic(), oc = s.group_oc(), threads = c.pool().threads();
+  constexpr int64_t kLeast = 64;  // pixels of a task
+  const int64_t images = s.n * s.groups,
+                parts = std::clamp<int64_t>(4 * threads / std::max<int64_t>(images, 1), 1,
+                                            std::max<int64_t>(pixels / kLeast, 1));
+  const int64_t floats = whole_lines(gemm_scratch(ic));
+  float* const scratch = c.scratch(threads * floats);
+  const float *x = c.input(0).data<float>(), *w = c.input(1).data<float>();
+  const float* b = c.given(2) ? c.input(2).data<float>() : nullptr;
+  c.pool().run(images * parts, [&](int64_t i, int worker) {
+    const int64_t image = i / parts, part = i % parts, first = pixels * part / parts, g = image % s.groups;
+    unfold::gemm({.m = oc,
+                  .n = pixels * (part + 1) / parts - first,
+                  .k = ic,
+                  .a = w + g * oc * ic,
+                  .a_row = ic,
+                  .a_col = 1,
+                  .b = x + image * ic * pixels + first,
+                  .b_row = pixels,
+                  .c = y.data<float>() + image * oc * pixels + first,
+                  .c_row = pixels,
+                  .start = GemmStart::bias,
+                  .bias = b ? b + g * oc : nullptr},
+                 scratch + worker * floats);
+  });
+}
 
-Tensor floats(const Call& c, int64_t count) {
-  return c.make(Dtype::f32, Sizes{count});
+/// One input channel to a group: row by row, tap by tap.
+void depthwise(Call& c, const Convolution& s, Tensor& y) {
+  const Windows& win = s.windows;
+  const auto& [D, H, W] = win.axes;
+  const std::vector<Reach> ds = D.reaches(), hs = H.reaches();
+  const std::vector<TapRun> runs = W.runs();
+  const float* b = c.given(2) ? c.input(2).data<float>() : nullptr;
+  c.each_range(s.n * s.oc, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const int64_t oc = plane % s.oc;
+      const float* from = c.input(0).data<float>() + (plane / s.oc * s.ic + oc / s.group_oc()) * win.in();
+      const float* taps = c.input(1).data<float>() + oc * win.taps();
+      float* to = y.data<float>() + plane * win.out();
+      for (const Reach& d : ds) {
+        for (const Reach& h : hs) {
+          std::fill_n(to, W.out, b ? b[oc] : 0.0f);
+          each_tap_of_row(win, runs, d, h, [&](int64_t place, int64_t pixel, int64_t tap) {
+            to[place] += from[pixel] * taps[tap];
+          });
+          to += W.out;
+        }
+      }
+    }
+  });
 }
 
 /// Over (H, W): channels innermost, some images at a time.
@@ -115,15 +157,17 @@ void flat(Call& c, const Convolution& s, Tensor& y) {
   const int64_t together = std::clamp<int64_t>(kPixels / std::max(in, out), 1, std::max<int64_t>(s.n, 1));
   const Conv2dShape all = flat_shape(s, together);
   all.window.check("the window");
-  Tensor packed = floats(c, nhwc_weight_floats(all));
-  Tensor from = floats(c, together * in), to = floats(c, together * out);
-  WorkerScratch scratch(c, nhwc_forward_scratch(all));
-  nhwc_pack_weights(all, c.input(1).data<float>(), packed.data<float>());
+  const int64_t weights = whole_lines(nhwc_weight_floats(all)), own = whole_lines(nhwc_forward_scratch(all));
+  float* const packed = c.scratch(weights + whole_lines(together * in) + whole_lines(together * out) +
+                                  c.pool().threads() * own);
+  float *const from = packed + weights, *const to = from + whole_lines(together * in),
+               *const scratch = to + whole_lines(together * out);
+  nhwc_pack_weights(all, c.input(1).data<float>(), packed);
   const float *x = c.input(0).data<float>(), *b = c.given(2) ? c.input(2).data<float>() : nullptr;
   for (int64_t first = 0; first < s.n; first += together) {
     const Conv2dShape part = flat_shape(s, std::min(together, s.n - first));
     c.pool().run(part.n, [&](int64_t i, int) {
-      nchw_to_nhwc(s.ic, s.windows.in(), x + (first + i) * in, from.data<float>() + i * in);
+      nchw_to_nhwc(s.ic, s.windows.in(), x + (first + i) * in, from + i * in);
     });
     // Ranges of rows, or of channels where there are few rows: neither can change a bit.
     constexpr int64_t kLeastRows = 4, kPerThread = 4;
@@ -138,11 +182,10 @@ void flat(Call& c, const Convolution& s, Tensor& y) {
         range.tile0 = tiles * i / parts, range.tile1 = tiles * (i + 1) / parts;
       }
       if (range.row0 == range.row1 || range.tile0 == range.tile1) return;
-      nhwc_forward(part, range, from.data<float>(), packed.data<float>(), b, NhwcEpilogue::none,
-                   to.data<float>(), scratch.of(worker));
+      nhwc_forward(part, range, from, packed, b, NhwcEpilogue::none, to, scratch + worker * own);
     });
     c.pool().run(part.n, [&](int64_t i, int) {
-      nhwc_to_nchw(s.oc, s.windows.out(), to.data<float>() + i * out, y.data<float>() + (first + i) * out);
+      nhwc_to_nchw(s.oc, s.windows.out(), to + i * out, y.data<float>() + (first + i) * out);
     });
   }
 }
@@ -156,14 +199,15 @@ Tensor deep(Call& c, const Convolution& s) {
   const int64_t depth_first[] = {0, 2, 1, 3, 4}, kernel_first[] = {2, 0, 1, 3, 4};
   const Tensor x = transposed(c, c.input(0), depth_first), w = transposed(c, c.input(1), kernel_first);
   Tensor y = c.make(Dtype::f32, Sizes{s.n, D.out, s.oc, H.out, W.out});
-  const int64_t pixels = slice.pixels(), patch = slice.patch(), columns = (slice.columns() + 15) / 16 * 16;
-  WorkerScratch scratch(c, columns + gemm_scratch(patch));
+  const int64_t pixels = slice.pixels(), patch = slice.patch(), columns = whole_lines(slice.columns());
+  const int64_t own = columns + whole_lines(gemm_scratch(patch));
+  float* const scratch = c.scratch(c.pool().threads() * own);
   const float* b = c.given(2) ? c.input(2).data<float>() : nullptr;
   const std::vector<Reach> reaches = D.reaches();
   c.pool().run(s.n * D.out, [&](int64_t place, int worker) {
     const Reach& reach = reaches[static_cast<size_t>(place % D.out)];
     float* const to = y.data<float>() + place * slice.y_image();
-    float* const buffer = scratch.of(worker);
+    float* const buffer = scratch + worker * own;
     if (reach.count == 0) {  // padding alone
       for (int64_t o = 0; o < s.oc; ++o) std::fill_n(to + o * pixels, pixels, b ? b[o] : 0.0f);
     }
@@ -199,12 +243,20 @@ void conv(Call& c) {
   const Tensor& x = c.input(0);
   const Sizes sizes = s.windows.output(s.n, s.oc);
   c.work(c.product(sizes), s.group_ic(), s.windows.taps());
-  if (x.dtype() == Dtype::f32 && !s.windows.flat()) return c.output(0, deep(c, s));
+  const bool one_pixel = std::ranges::all_of(s.windows, [](const WindowAxis& a) {
+    return a.kernel == 1 && a.stride == 1 && a.begin == 0 && a.end == 0;
+  });
+  const bool fast = x.dtype() == Dtype::f32, one_channel = s.group_ic() == 1 && s.groups > 1;
+  if (fast && !one_pixel && !one_channel && !s.windows.flat()) return c.output(0, deep(c, s));
   Tensor y = c.make(x.dtype(), sizes);
-  if (x.dtype() == Dtype::f32) {
-    flat(c, s, y);
-  } else {
+  if (!fast) {
     direct<double>(c, s, y);
+  } else if (one_pixel) {
+    pointwise(c, s, y);
+  } else if (one_channel) {
+    depthwise(c, s, y);
+  } else {
+    flat(c, s, y);
   }
   c.output(0, std::move(y));
 }

@@ -9,62 +9,98 @@
 namespace unfold::onnx::ops {
 namespace {
 
-/// The places of windows over (D, H, W), axis by axis.
-struct Places {
-  explicit Places(const Windows& w) {
-    for (size_t i = 0; i < 3; ++i) axes[i] = w.axes[i].reaches();
-  }
-  std::array<std::vector<Reach>, 3> axes;
-
-  /// Calls place(number, d, h, w) for each in turn.
-  template <class F>
-  void each(F place) const {
-    int64_t number = 0;
-    for (const Reach& d : axes[0]) {
-      for (const Reach& h : axes[1]) {
-        for (const Reach& w : axes[2]) place(number++, d, h, w);
-      }
-    }
-  }
-  /// Pixels that windows reach, all in all.
-  int64_t taps(size_t axis) const {
-    int64_t sum = 0;
-    for (const Reach& r : axes[axis]) sum += r.count;
-    return sum;
-  }
-};
-
-/// Calls f(pixel) for those a window reaches, in rising order.
-template <class F>
-void each_pixel(const Windows& s, const Reach& d, const Reach& h, const Reach& w, F f) {
-  for (int64_t i = 0; i < d.count; ++i) {
-    for (int64_t j = 0; j < h.count; ++j) {
-      const int64_t row =
-          ((d.pixel + i * s.axes[0].dilation) * s.axes[1].in + h.pixel + j * s.axes[1].dilation) *
-          s.axes[2].in;
-      for (int64_t k = 0; k < w.count; ++k) f(row + w.pixel + k * s.axes[2].dilation);
-    }
-  }
-}
-
-/// Output 0, of T: value(plane of x, its number, number of the place, d, h, w) for each place of each
-/// channel.
+/// Calls row(plane of x, number of its first output, d, h) for each row of places of each channel.
 template <class T, class F>
-void pool(Call& c, const Windows& s, F value) {
+void each_row(Call& c, const Windows& s, F row) {
   const Tensor& x = c.input(0);
-  Tensor y = c.make(x.dtype(), s.output(x.shape()[0], x.shape()[1]));
-  const Places places(s);
-  const int64_t planes = x.shape()[0] * x.shape()[1], in = s.in(), out = s.out();
-  const int64_t taps[] = {places.taps(0), places.taps(1), places.taps(2)};
-  c.work(c.product(taps), planes);
+  const auto& [D, H, W] = s.axes;
+  const std::vector<Reach> ds = D.reaches(), hs = H.reaches();
+  const auto taps = [](const std::vector<Reach>& reaches) {
+    int64_t sum = 0;
+    for (const Reach& r : reaches) sum += r.count;
+    return sum;
+  };
+  const int64_t planes = x.shape()[0] * x.shape()[1];
+  const int64_t steps[] = {taps(ds), taps(hs), W.kernel + std::min(W.kernel, W.in) * W.out};
+  c.work(c.product(steps), planes);
   c.each_range(planes, 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
-      places.each([&](int64_t number, const Reach& d, const Reach& h, const Reach& w) {
-        y.data<T>()[p * out + number] = value(x.data<T>() + p * in, p, number, d, h, w);
-      });
+      int64_t at = p * s.out();
+      for (const Reach& d : ds) {
+        for (const Reach& h : hs) {
+          row(x.data<T>() + p * s.in(), at, d, h);
+          at += W.out;
+        }
+      }
+    }
+  });
+}
+
+/// Output 0, of T: for each place finish(sum over the window of f(pixel), number of pixels, number of the
+/// place in its plane), in double.
+template <class T, class F, class G>
+void pool_sums(Call& c, const Windows& s, F f, G finish) {
+  const Tensor& x = c.input(0);
+  Tensor y = c.make(x.dtype(), s.output(x.shape()[0], x.shape()[1]));
+  const std::vector<TapRun> runs = s.axes[2].runs();
+  const std::vector<Reach> ws = s.axes[2].reaches();
+  each_row<T>(c, s, [&](const T* plane, int64_t at, const Reach& d, const Reach& h) {
+    std::vector<double> sums(ws.size(), 0.0);
+    each_tap_of_row(s, runs, d, h, [&](int64_t place, int64_t pixel, int64_t) {
+      sums[static_cast<size_t>(place)] += f(static_cast<double>(plane[pixel]));
+    });
+    for (size_t i = 0; i < ws.size(); ++i) {
+      const auto place = at + static_cast<int64_t>(i);
+      y.data<T>()[place] = static_cast<T>(finish(sums[i], d.count * h.count * ws[i].count, place % s.out()));
     }
   });
   c.output(0, std::move(y));
+}
+
+/// Output 0: the greatest pixel of each window; NaN is greater than all.
+template <class T>
+void pool_greatest(Call& c, const Windows& s) {
+  using Range = std::numeric_limits<T>;
+  const Tensor& x = c.input(0);
+  Tensor y = c.make(x.dtype(), s.output(x.shape()[0], x.shape()[1]));
+  const std::vector<TapRun> runs = s.axes[2].runs();
+  each_row<T>(c, s, [&](const T* plane, int64_t at, const Reach& d, const Reach& h) {
+    T* const to = y.data<T>() + at;
+    std::fill_n(to, s.axes[2].out, Range::has_infinity ? -Range::infinity() : Range::lowest());
+    each_tap_of_row(s, runs, d, h, [&](int64_t place, int64_t pixel, int64_t) {
+      const T v = plane[pixel], best = to[place];
+      to[place] = v > best || v != v ? v : best;
+    });
+  });
+  c.output(0, std::move(y));
+}
+
+/// Output 1: the place of the greatest pixel in all of x, -1 for a window that reaches none.
+template <class T>
+void pool_indices(Call& c, const Windows& s, bool columns_first) {
+  const Tensor& x = c.input(0);
+  Tensor indices = c.make(Dtype::i64, s.output(x.shape()[0], x.shape()[1]));
+  const std::vector<TapRun> runs = s.axes[2].runs();
+  const int64_t depth = s.axes[0].in, height = s.axes[1].in, width = s.axes[2].in;
+  each_row<T>(c, s, [&](const T* plane, int64_t at, const Reach& d, const Reach& h) {
+    int64_t* const to = indices.data<int64_t>() + at;
+    std::fill_n(to, s.axes[2].out, -1);
+    each_tap_of_row(s, runs, d, h, [&](int64_t place, int64_t pixel, int64_t) {
+      const T v = plane[pixel];
+      if (to[place] >= 0) {
+        const T best = plane[to[place]];
+        if (best != best || !(v > best || v != v)) return;
+      }
+      to[place] = pixel;
+    });
+    for (int64_t i = 0; i < s.axes[2].out; ++i) {
+      if (to[i] < 0) continue;
+      const int64_t k = to[i] % width, row = to[i] / width;
+      if (columns_first) to[i] = (k * height + row % height) * depth + row / height;
+      to[i] += at / s.out() * s.in();
+    }
+  });
+  c.output(1, std::move(indices));
 }
 
 Windows pooling_windows(const Call& c) {
@@ -73,32 +109,20 @@ Windows pooling_windows(const Call& c) {
   return windows;
 }
 
-/// The greatest pixel and its place, -1 if the window reaches none. NaN is greater than all.
-template <class T>
-std::pair<T, int64_t> greatest(const Windows& s, const T* plane, const Reach& d, const Reach& h,
-                               const Reach& w) {
-  T best = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
-                                                : std::numeric_limits<T>::lowest();
-  int64_t at = -1;
-  each_pixel(s, d, h, w, [&](int64_t pixel) {
-    const T v = plane[pixel];
-    if (at >= 0 && !(v > best) && v == v) return;
-    if (best != best) return;
-    best = v;
-    at = pixel;
+/// Output 0: f(x, n) of the n pixels of each channel; as many axes as the input.
+template <class T, class F>
+void pool_all(Call& c, F f) {
+  const Tensor& x = c.input(0);
+  if (x.shape().rank() < 3) c.refuse("the input does not fit", "(N, C, D1, ...)", x.shape().text());
+  Sizes sizes = sizes_of(x);
+  std::fill(sizes.begin() + 2, sizes.end(), 1);
+  Tensor y = c.make(x.dtype(), sizes);
+  c.work(x.elements());
+  const int64_t n = x.elements() / std::max<int64_t>(y.elements(), 1);
+  c.each_range(y.elements(), kTask / std::max<int64_t>(n, 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) y.data<T>()[i] = static_cast<T>(f(x.data<T>() + i * n, n));
   });
-  return {best, at};
-}
-
-template <class T>
-double power_sum(const Windows& s, const T* plane, const Reach& d, const Reach& h, const Reach& w,
-                 int64_t p) {
-  double sum = 0;
-  each_pixel(s, d, h, w, [&](int64_t pixel) {
-    const double v = std::abs(static_cast<double>(plane[pixel]));
-    sum += p == 2 ? v * v : std::pow(v, static_cast<double>(p));
-  });
-  return p == 2 ? std::sqrt(sum) : std::pow(sum, 1 / static_cast<double>(p));
+  c.output(0, std::move(y));
 }
 
 int64_t norm_of(const Call& c) {
@@ -108,120 +132,85 @@ int64_t norm_of(const Call& c) {
   return p;
 }
 
-/// One window over all of the image.
-Windows global_windows(const Call& c) {
-  const auto spatial = c.input(0).shape().sizes();
-  if (spatial.size() < 3) c.refuse("the input does not fit", "(N, C, D1, ...)", c.input(0).shape().text());
-  Windows windows;
-  const int64_t pixels = c.product(spatial.subspan(2));
-  windows.axes[2] = {pixels, pixels, 1, 0, 0, 1, 1};
-  windows.rank = 1;
-  return windows;
+double powered(double v, int64_t p) {
+  return p == 2 ? v * v : std::pow(std::abs(v), static_cast<double>(p));
 }
-
-/// The result of a global pooling, (N, C, 1), with as many axes as the input.
-void with_axes(Call& c) {
-  Sizes sizes = sizes_of(c.input(0));
-  std::fill(sizes.begin() + 2, sizes.end(), 1);
-  c.output(0, c.results()[0].reshaped(Shape(sizes)));
+double root(double v, int64_t p) {
+  return p == 2 ? std::sqrt(v) : std::pow(v, 1 / static_cast<double>(p));
 }
 
 }  // namespace
 
 void max_pool(Call& c) {
   const Windows s = pooling_windows(c);
-  const Tensor& x = c.input(0);
-  const bool columns_first = c.integer("storage_order", 0) != 0;
-  Tensor indices;
-  if (c.wanted(1)) indices = c.make(Dtype::i64, s.output(x.shape()[0], x.shape()[1]));
-  int64_t* const to = indices.raw() ? indices.data<int64_t>() : nullptr;
-  const int64_t depth = s.axes[0].in, height = s.axes[1].in, width = s.axes[2].in;
-  for_numbers(c, x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    pool<T>(c, s,
-            [&](const T* plane, int64_t p, int64_t number, const Reach& d, const Reach& h, const Reach& w) {
-              const auto [best, at] = greatest(s, plane, d, h, w);
-              if (to) {
-                const int64_t i = at / (height * width), j = at / width % height, k = at % width;
-                to[p * s.out() + number] =
-                    p * s.in() + (columns_first && at >= 0 ? (k * height + j) * depth + i : at);
-              }
-              return best;
-            });
+  for_numbers(c, c.input(0).dtype(), [&](auto zero) {
+    pool_greatest<decltype(zero)>(c, s);
+    if (c.wanted(1)) pool_indices<decltype(zero)>(c, s, c.integer("storage_order", 0) != 0);
   });
-  if (indices.raw()) c.output(1, std::move(indices));
 }
 
 /// The mean of the pixels a window reaches, or (`count_include_pad`) the sum over the taps that lie in the
-/// image or its padding.
+/// image or its padding; 0 where there are none.
 void average_pool(Call& c) {
   const Windows s = pooling_windows(c);
   const bool padding = c.integer("count_include_pad", 0) != 0;
-  std::array<std::vector<int64_t>, 3> counts;
-  for (size_t i = 0; i < 3; ++i) {
-    for (int64_t place = 0; place < s.axes[i].out; ++place)
-      counts[i].push_back(s.axes[i].padded_count(place));
-  }
+  const auto& [D, H, W] = s.axes;
   for_floats(c, c.input(0).dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    pool<T>(c, s,
-            [&](const T* plane, int64_t, int64_t number, const Reach& d, const Reach& h, const Reach& w) {
-              double sum = 0;
-              each_pixel(s, d, h, w, [&](int64_t pixel) { sum += static_cast<double>(plane[pixel]); });
-              const int64_t columns = s.axes[2].out, rows = s.axes[1].out;
-              const int64_t all = counts[0][number / (columns * rows)] * counts[1][number / columns % rows] *
-                                  counts[2][number % columns];
-              const int64_t n = padding ? all : d.count * h.count * w.count;
-              return n == 0 ? T{0} : static_cast<T>(sum / static_cast<double>(n));
-            });
+    pool_sums<decltype(zero)>(
+        c, s, [](double v) { return v; },
+        [&](double sum, int64_t count, int64_t place) {
+          if (padding) {
+            count = D.padded_count(place / (H.out * W.out)) * H.padded_count(place / W.out % H.out) *
+                    W.padded_count(place % W.out);
+          }
+          return count == 0 ? 0 : sum / static_cast<double>(count);
+        });
   });
 }
 
+/// The p-norm of each window.
 void lp_pool(Call& c) {
   const Windows s = pooling_windows(c);
   const int64_t p = norm_of(c);
   for_floats(c, c.input(0).dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    pool<T>(c, s, [&](const T* plane, int64_t, int64_t, const Reach& d, const Reach& h, const Reach& w) {
-      return static_cast<T>(power_sum(s, plane, d, h, w, p));
-    });
+    pool_sums<decltype(zero)>(
+        c, s, [p](double v) { return powered(v, p); },
+        [p](double sum, int64_t, int64_t) { return root(sum, p); });
   });
 }
 
 void global_average_pool(Call& c) {
-  const Windows s = global_windows(c);
   for_floats(c, c.input(0).dtype(), [&](auto zero) {
     using T = decltype(zero);
-    pool<T>(c, s, [&](const T* plane, int64_t, int64_t, const Reach&, const Reach&, const Reach& w) {
+    pool_all<T>(c, [](const T* x, int64_t n) {
       double sum = 0;
-      for (int64_t i = 0; i < w.count; ++i) sum += static_cast<double>(plane[i]);
-      return static_cast<T>(sum / static_cast<double>(w.count));
+      for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]);
+      return sum / static_cast<double>(n);
     });
   });
-  with_axes(c);
 }
 
 void global_max_pool(Call& c) {
-  const Windows s = global_windows(c);
   for_floats(c, c.input(0).dtype(), [&](auto zero) {
     using T = decltype(zero);
-    pool<T>(c, s, [&](const T* plane, int64_t, int64_t, const Reach& d, const Reach& h, const Reach& w) {
-      return greatest(s, plane, d, h, w).first;
+    pool_all<T>(c, [](const T* x, int64_t n) {
+      T best = -std::numeric_limits<T>::infinity();
+      for (int64_t i = 0; i < n; ++i) best = x[i] > best || x[i] != x[i] ? x[i] : best;
+      return best;
     });
   });
-  with_axes(c);
 }
 
 void global_lp_pool(Call& c) {
-  const Windows s = global_windows(c);
   const int64_t p = norm_of(c);
   for_floats(c, c.input(0).dtype(), [&](auto zero) {
     using T = decltype(zero);
-    pool<T>(c, s, [&](const T* plane, int64_t, int64_t, const Reach& d, const Reach& h, const Reach& w) {
-      return static_cast<T>(power_sum(s, plane, d, h, w, p));
+    pool_all<T>(c, [p](const T* x, int64_t n) {
+      double sum = 0;
+      for (int64_t i = 0; i < n; ++i) sum += powered(static_cast<double>(x[i]), p);
+      return root(sum, p);
     });
   });
-  with_axes(c);
 }
 
 }  // namespace unfold::onnx::ops

@@ -27,7 +27,7 @@ void multiply(const Call& call, const Product<float>& p) {
   const int64_t floats = (gemm_scratch(p.k) + 15) / 16 * 16, parts = 4 * call.pool().threads();
   const bool by_rows = p.m >= p.n;
   const int64_t size = by_rows ? p.m : p.n, part = std::max(kLeast, (size + parts - 1) / parts);
-  Tensor scratch = call.make(Dtype::f32, Sizes{call.pool().threads(), floats});
+  float* const scratch = call.scratch(call.pool().threads() * floats);
   call.pool().run((size + part - 1) / part, [&](int64_t i, int worker) {
     const int64_t first = i * part, count = std::min(part, size - first);
     unfold::gemm({.m = by_rows ? count : p.m,
@@ -40,7 +40,7 @@ void multiply(const Call& call, const Product<float>& p) {
                   .b_row = p.n,
                   .c = p.c + (by_rows ? first * p.n : first),
                   .c_row = p.n},
-                 scratch.data<float>() + worker * floats);
+                 scratch + worker * floats);
   });
 }
 
@@ -118,10 +118,10 @@ Tensor matrix_product(const Call& c, int64_t m, int64_t n, int64_t k, bool a_tur
       constexpr int64_t kLeast = 16;
       const int64_t floats = (linear_scratch(m, k, n) + 15) / 16 * 16, threads = c.pool().threads();
       const int64_t part = std::max(kLeast, (n + threads - 1) / threads);
-      Tensor scratch = c.make(Dtype::f32, Sizes{threads, floats});
+      float* const scratch = c.scratch(threads * floats);
       c.pool().run((n + part - 1) / part, [&](int64_t i, int worker) {
         linear_forward(m, k, n, i * part, std::min(n, (i + 1) * part), a, b, nullptr, y.data<float>(),
-                       scratch.data<float>() + worker * floats);
+                       scratch + worker * floats);
       });
       return y;
     }

@@ -65,7 +65,8 @@ void Session::fold() {
   constexpr int64_t kMostBytes = int64_t{64} << 20;  // what is larger may be cheaper to make than to keep
   std::vector<char> varies(slots_.size(), 0);
   for (const int slot : input_slots_) varies[slot] = 1;
-  Account account{limits_};
+  Account account;
+  account.limits = limits_;
   ThreadPool alone(1);
   std::vector<Step> kept;
   for (Step& step : steps_) {
@@ -112,27 +113,51 @@ void Session::find_last_uses() {
   }
 }
 
+namespace {
+
+std::string declared_shape(const ValueInfo& value) {
+  std::string text;
+  for (const int64_t size : *value.shape) {
+    text += (text.empty() ? "" : ", ") + (size < 0 ? "?" : std::to_string(size));
+  }
+  return "(" + text + ")";
+}
+
+std::string declared_type(const ValueInfo& value) {
+  const auto dtype = dtype_of(value.type);
+  return dtype ? std::string(type_text(*dtype)) : value.type == 0 ? "no tensor" : type_name(value.type);
+}
+
+}  // namespace
+
+std::string Session::inputs_text() const {
+  std::string text;
+  for (const ValueInfo& input : inputs_) {
+    text += (text.empty() ? "" : ", ") + printable(input.name) + " " + declared_type(input);
+    if (input.shape) text += " " + declared_shape(input);
+    if (has_default(input.name)) text += " (may be left out)";
+  }
+  return text.empty() ? "none" : text;
+}
+
 void Session::check_input(const ValueInfo& declared, const Tensor& given) const {
   const auto where = "input " + printable(declared.name);
   if (dtype_of(declared.type) != given.dtype()) {
     throw Error(ErrorKind::data, "another type than the model declares")
         .where(where)
-        .wanted(dtype_of(declared.type) ? type_text(*dtype_of(declared.type)) : type_name(declared.type))
-        .got(type_text(given.dtype()));
+        .wanted(declared_type(declared))
+        .got(type_text(given.dtype()))
+        .hint("numpy.save('x.npy', x.astype('" + declared_type(declared) + "')) writes one that fits");
   }
   if (!declared.shape) return;
-  bool fits = declared.shape->size() == static_cast<size_t>(given.shape().rank());
-  std::string wanted;
-  for (size_t i = 0; i < declared.shape->size(); ++i) {
-    const int64_t size = (*declared.shape)[i];
-    fits = fits && (size < 0 || size == given.shape()[static_cast<int>(i)]);
-    wanted += (i ? ", " : "") + (size < 0 ? "?" : std::to_string(size));
-  }
-  if (fits) return;
+  const auto sizes = given.shape().sizes();
+  if (std::ranges::equal(*declared.shape, sizes, [](int64_t d, int64_t g) { return d < 0 || d == g; }))
+    return;
   throw Error(ErrorKind::data, "another shape than the model declares")
       .where(where)
-      .wanted("(" + wanted + ")")
-      .got(given.shape().text());
+      .wanted(declared_shape(declared))
+      .got(given.shape().text())
+      .hint("the inputs are " + inputs_text());
 }
 
 std::vector<Tensor> Session::compute(const Step& step, const std::vector<const Tensor*>& values,
@@ -170,12 +195,12 @@ std::vector<Tensor> Session::run(const std::map<std::string, Tensor>& inputs, Th
   std::vector<Tensor> held(slots_.size());
   std::vector<const Tensor*> values(slots_.size(), nullptr);
   for (size_t slot = 0; slot < held.size(); ++slot) values[slot] = constant(static_cast<int>(slot));
-  std::string names;
-  for (const ValueInfo& input : inputs_) names += (names.empty() ? "" : ", ") + printable(input.name);
   for (const auto& [name, value] : inputs) {
     const auto declared = std::ranges::find(inputs_, name, &ValueInfo::name);
     if (declared == inputs_.end()) {
-      throw Error(ErrorKind::usage, "the model has no input of this name").wanted(names).got(printable(name));
+      throw Error(ErrorKind::usage, "the model has no input of this name")
+          .wanted(inputs_text())
+          .got(printable(name));
     }
     check_input(*declared, value);
     const int slot = input_slots_[static_cast<size_t>(declared - inputs_.begin())];
@@ -186,10 +211,11 @@ std::vector<Tensor> Session::run(const std::map<std::string, Tensor>& inputs, Th
     if (values[input_slots_[i]] || !is_read_[input_slots_[i]]) continue;
     throw Error(ErrorKind::usage, "an input of the model is missing")
         .wanted(printable(inputs_[i].name))
-        .hint("the inputs are " + names);
+        .hint("the inputs are " + inputs_text());
   }
 
-  Account account{limits_};
+  Account account;
+  account.limits = limits_;
   Memory memory;
   for (const Step& step : steps_) {
     std::vector<const Tensor*> arguments;

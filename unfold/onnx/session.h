@@ -28,6 +28,9 @@ class Session {
   bool has_default(std::string_view input) const { return constant(slots_.find(input)->second); }
   const std::vector<ValueInfo>& outputs() const { return outputs_; }
 
+  /// The inputs as messages have them: "'x' float32 (1, 3, ?, ?), ...".
+  std::string inputs_text() const;
+
   /// The outputs, in the order of outputs(), for inputs by name. Borrowed tensors must outlive the results.
   /// May be called by several threads at once, each with a pool of its own; the bits do not depend on the
   /// pool's threads. Throws usage for an unknown or missing input, data for one of another type or shape than

@@ -27,6 +27,17 @@ std::vector<Reach> WindowAxis::reaches() const {
   return reaches;
 }
 
+std::vector<TapRun> WindowAxis::runs() const {
+  std::vector<TapRun> runs(static_cast<size_t>(kernel));
+  for (int64_t tap = 0; tap < kernel; ++tap) {
+    const int64_t shift = tap * dilation - begin;  // the pixel at place 0
+    const int64_t first = std::min(out, shift < 0 ? rounded_up(-shift, stride) : 0);
+    const int64_t last = shift >= in ? first : std::clamp(rounded_up(in - shift, stride), first, out);
+    runs[static_cast<size_t>(tap)] = {first, last, shift + first * stride};
+  }
+  return runs;
+}
+
 int64_t WindowAxis::padded_count(int64_t place) const {
   const int64_t room = in + begin + end - place * stride;
   return std::clamp<int64_t>(rounded_up(std::max<int64_t>(room, 0), dilation), 0, kernel);

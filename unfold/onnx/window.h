@@ -14,6 +14,12 @@ struct Reach {
   int64_t tap = 0, count = 0, pixel = 0;
 };
 
+/// The places [first, last) of a window along an axis whose tap number `tap` lies inside, and that tap's
+/// pixel at the first of them.
+struct TapRun {
+  int64_t first = 0, last = 0, pixel = 0;
+};
+
 /// A window along one axis.
 struct WindowAxis {
   int64_t in = 1, kernel = 1, stride = 1, begin = 0, end = 0, dilation = 1, out = 1;
@@ -21,6 +27,8 @@ struct WindowAxis {
   int64_t extent() const { return dilation * (kernel - 1) + 1; }  ///< pixels from the first tap to the last
   /// For each place.
   std::vector<Reach> reaches() const;
+  /// For each tap.
+  std::vector<TapRun> runs() const;
   /// Taps at a place that lie in the image or its padding.
   int64_t padded_count(int64_t place) const;
 };
@@ -44,6 +52,25 @@ struct Windows {
   bool flat() const;
   Window2d flat_window() const;
 };
+
+/// Along one row of places (d, h, all of w) over a plane: calls f(place, pixel, tap) for every tap of every
+/// window that lies inside; taps of one window in rising order, places innermost.
+template <class F>
+void each_tap_of_row(const Windows& s, const std::vector<TapRun>& runs, const Reach& d, const Reach& h, F f) {
+  const auto& [D, H, W] = s.axes;
+  for (int64_t i = 0; i < d.count; ++i) {
+    for (int64_t j = 0; j < h.count; ++j) {
+      const int64_t row = ((d.pixel + i * D.dilation) * H.in + h.pixel + j * H.dilation) * W.in;
+      const int64_t tap = ((d.tap + i) * H.kernel + h.tap + j) * W.kernel;
+      for (int64_t k = 0; k < W.kernel; ++k) {
+        const TapRun& run = runs[static_cast<size_t>(k)];
+        const int64_t first = row + run.pixel - run.first * W.stride;
+        for (int64_t place = run.first; place < run.last; ++place)
+          f(place, first + place * W.stride, tap + k);
+      }
+    }
+  }
+}
 
 /// The window of a node over an input of these spatial sizes: attributes kernel_shape, strides, pads,
 /// dilations, without `in` and `out`. `kernel`: its size, where the weights tell it. Refuses what is out of
