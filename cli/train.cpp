@@ -134,10 +134,20 @@ class TrainingRun {
   }
 
   void begin() {
+    std::optional<Model> begun;  // --model FILE
     if (std::find(model_names().begin(), model_names().end(), o_.model) == model_names().end()) {
-      throw unknown_name("model", o_.model, {model_names().begin(), model_names().end()});
+      if (!std::filesystem::exists(o_.model))
+        throw unknown_name("model", o_.model, {model_names().begin(), model_names().end()});
+      if (!o_.input.empty()) {
+        throw Error(ErrorKind::usage, "--input is for networks by name: a file's has its own").got(o_.model);
+      }
+      begun = open_for_images(o_.model, o_.preprocess, global_).model;
+    } else if (!o_.preprocess.empty()) {
+      throw Error(ErrorKind::usage, "--preprocess is for a model of a file, which goes on learning")
+          .got(o_.model)
+          .hint("a network by name takes the mean and deviation of what it learns from");
     }
-    const Recipe recipe = o_.recipe();
+    const Recipe recipe = o_.recipe(begun ? &*begun : nullptr);
     state_.data = o_.data.empty() ? "mnist" : o_.data;
     const std::vector<std::string> names = dataset_names();
     const bool named = std::find(names.begin(), names.end(), state_.data) != names.end();
@@ -145,12 +155,18 @@ class TrainingRun {
       state_.data = std::filesystem::absolute(state_.data).string();  // --resume may be called elsewhere
     state_.patience = o_.patience;
     state_.save_every = o_.save_every;
-    folder_ = RunFolder::create(o_.out, o_.model, o_.force);  // said before anything is downloaded or trained
+    const std::string name = begun ? std::filesystem::absolute(o_.model).stem().string() : o_.model;
+    folder_ = RunFolder::create(o_.out, name, o_.force);  // said before anything is downloaded or trained
     try {
-      const std::optional<Shape> input = shape_of(o_.input);
-      const Shape image = input.value_or(zoo_entry(o_.model).image);
-      data_ = load_data(state_.data, global_, {.h = image[1], .w = image[2], .skip_bad = o_.skip_bad});
-      model_ = make_model_for(data_.train, o_.model, recipe.seed, input);
+      if (begun) {
+        data_ = load_data(state_.data, global_, pictures_for(*begun, o_.skip_bad));
+        model_ = fitted_to(*begun, data_.train, recipe.seed);
+      } else {
+        const std::optional<Shape> input = shape_of(o_.input);
+        const Shape image = input.value_or(zoo_entry(o_.model).image);
+        data_ = load_data(state_.data, global_, {.h = image[1], .w = image[2], .skip_bad = o_.skip_bad});
+        model_ = make_model_for(data_.train, o_.model, recipe.seed, input);
+      }
       take_weights();
       start(recipe);
     } catch (const Error&) {

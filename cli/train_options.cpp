@@ -2,12 +2,18 @@
 
 #include <algorithm>
 
+#include "cli/preprocess_option.h"
 #include "unfold/suggest.h"
 
 namespace unfold::cli {
 
-Recipe TrainFlags::recipe() const {
-  Recipe r = default_recipe(model);
+Recipe TrainFlags::recipe(const Model* begun) const {
+  Recipe r = default_recipe(begun ? begun->name : model);
+  if (begun) {
+    r.schedule.lr /= 10;
+    r.normalise = false;
+    r.augment.flip = r.augment.flip && !begun->preprocessing.digit;
+  }
   if (epochs) r.epochs = *epochs;
   if (batch_size) r.batch_size = *batch_size;
   if (lr) r.schedule.lr = *lr;
@@ -45,16 +51,19 @@ Recipe TrainFlags::recipe() const {
 }
 
 void TrainFlags::add_to(CLI::App* c) {
-  c->add_option("--model", model, "lenet5 (default), lenet5-article, resnet20 ...: see 'unfold models'");
+  c->add_option("--model", model,
+                "lenet5 (default), lenet5-article, resnet20 ...: see 'unfold models'; or a model file, ONNX "
+                "file or run folder, which goes on learning");
   c->add_option(
       "--data", data,
       "mnist (default), fashion-mnist, strokes, a .csv or .npz file, a folder of pictures (DIR/CLASS/... or "
       "DIR/train/CLASS/..., DIR/test/CLASS/...), of IDX files, or of CIFAR's binary files");
   c->add_option("--input", input, "CxHxW of the network's input; default: as the network was made for");
-  c->add_option(
-      "--init-from", init_from,
-      "Begin with the weights of this model file, run folder, ONNX file or PyTorch's safetensors, as far as names and "
-      "shapes fit");
+  c->add_option("--init-from", init_from,
+                "Begin with the weights of this model file, run folder, ONNX file or PyTorch's safetensors, "
+                "as far as names and "
+                "shapes fit");
+  add_preprocess_option(c, preprocess);
   c->add_option("--freeze", freeze,
                 "Leave weights as they are: names, or patterns such as 'features.*'; running statistics "
                 "still follow the "

@@ -9,7 +9,8 @@
 namespace unfold::cli {
 
 struct TrainFlags {
-  std::string model = "lenet5", data, out, resume, progress = "auto", optimizer, schedule, input, init_from;
+  std::string model = "lenet5", data, out, resume, progress = "auto", optimizer, schedule, input, init_from,
+              preprocess;
   std::vector<std::string> freeze;
   std::optional<std::string> augment;
   std::optional<int64_t> epochs, batch_size, shift;
@@ -21,8 +22,10 @@ struct TrainFlags {
   MachineOptions machine;
 
   void add_to(CLI::App* command);
-  /// The model's own recipe with what was asked for in its place. Throws usage for an unknown name.
-  Recipe recipe() const;
+  /// The recipe of a named model with what was asked for in its place; with `begun`, for a model of --model
+  /// FILE that goes on learning: a tenth of the learning rate, and its own mean and deviation. Throws usage
+  /// for settings that cannot be.
+  Recipe recipe(const Model* begun) const;
 };
 
 }  // namespace unfold::cli

@@ -3,11 +3,42 @@
 #include <algorithm>
 #include <cmath>
 
+#include "unfold/data/digit.h"
 #include "unfold/error.h"
 #include "unfold/half.h"
 
 namespace unfold {
 namespace {
+
+/// The same layer with so many outputs, or null if it is none that decides that.
+std::shared_ptr<const Op> with_outputs(const Op& op, int64_t outputs) {
+  Attributes attributes = op.attributes();
+  const char* const name = op.type() == "Linear"   ? "out_features"
+                           : op.type() == "Conv2d" ? "out_channels"
+                                                   : nullptr;
+  if (!name) return nullptr;
+  attributes[name] = {static_cast<double>(outputs)};
+  return make_op(op.type(), attributes);
+}
+
+/// The network with another number of outputs.
+Graph with_head(const Model& model, int64_t outputs) {
+  const auto& nodes = model.graph.nodes();
+  const auto has_weights = [&](const Node& node) {
+    return !node.op->parameters(model.graph.input_shapes(node)).empty();
+  };
+  const auto last = std::find_if(nodes.rbegin(), nodes.rend(), has_weights);
+  const auto head = last == nodes.rend() ? nullptr : with_outputs(*last->op, outputs);
+  Graph graph;
+  graph.input(model.graph.shape(model.graph.input()));
+  for (const Node& node : nodes) graph.add(node.name, head && &node == &*last ? head : node.op, node.inputs);
+  if (!head || graph.shape(graph.output()) != Shape{outputs}) {
+    throw Error(ErrorKind::usage, "the network cannot be given another number of classes")
+        .where(model.name)
+        .wanted("a linear layer or a convolution as the last layer with weights");
+  }
+  return graph;
+}
 
 bool is_counter(std::string_view name) {
   return name.ends_with(".num_batches_tracked");
@@ -37,6 +68,73 @@ std::vector<float> as_floats(const Tensor& tensor) {
           .wanted("F32, F16, BF16 or F64")
           .got(dtype_name(tensor.dtype()));
   }
+}
+
+Model fitted_to(const Model& model, const Dataset& data, uint64_t seed) {
+  const Shape in = model.graph.shape(model.graph.input());
+  if (data.image[0] != in[0]) {
+    throw Error(ErrorKind::usage, "the data's images have other channels than the network takes")
+        .where(data.name)
+        .wanted(std::to_string(in[0]))
+        .got(std::to_string(data.image[0]));
+  }
+  Model fitted = model;
+  if (data.classes.size() != model.classes.size()) {
+    fitted.graph = with_head(model, static_cast<int64_t>(data.classes.size()));
+    fitted.parameters = Parameters<float>(fitted.graph.parameter_table());
+    initialise(fitted.parameters, Init::pytorch, seed);
+    int index = 0;
+    for (const ParameterSlice& slice : fitted.parameters.table().slices()) {
+      float* const to = fitted.parameters.slice(index++);
+      const int from = model.parameters.table().find(slice.name);
+      if (model.parameters.table()[from].shape == slice.shape)
+        std::copy_n(model.parameters.slice(from), slice.shape.elements(), to);
+    }
+  }
+  Preprocessing& how = fitted.preprocessing;
+  if (how.image_h != data.image[1] || how.image_w != data.image[2]) {
+    how.image_h = data.image[1];
+    how.image_w = data.image[2];
+    const bool same = how.image_h == how.out_h && how.image_w == how.out_w;
+    how.fit = same ? Preprocessing::Fit::pad : Preprocessing::Fit::bilinear;
+  }
+  how.digit = how.digit && are_digits(data);
+  fitted.classes = data.classes;
+  fitted.trained_on = data.name;
+  return fitted;
+}
+
+Tensor as_dtype(const Tensor& tensor, Dtype dtype, std::string_view where) {
+  if (dtype == Dtype::f32) return tensor;
+  if (dtype != Dtype::f16 && dtype != Dtype::bf16) {
+    throw Error(ErrorKind::usage, "weights are written as F32, F16 or BF16")
+        .where(where)
+        .got(dtype_name(dtype));
+  }
+  Tensor out(dtype, tensor.shape());
+  auto* to = static_cast<uint16_t*>(out.raw());
+  for (const float value : tensor.span<float>()) {
+    *to = dtype == Dtype::f16 ? to_half(value) : to_bfloat(value);
+    const float back = dtype == Dtype::f16 ? from_half(*to) : from_bfloat(*to);
+    if (std::isfinite(value) && !std::isfinite(back)) {
+      throw Error(ErrorKind::usage, "a weight is too large for 16 bits")
+          .where(where)
+          .wanted(dtype == Dtype::f16 ? "less than 65520" : "less than 3.4e38")
+          .got(std::to_string(value))
+          .hint("BF16 has the range of F32");
+    }
+    ++to;
+  }
+  return out;
+}
+
+SafetensorsFile state_dict(const Parameters<float>& parameters, Dtype dtype) {
+  SafetensorsFile file;
+  file.metadata = {{"format", "pt"}};
+  int index = 0;
+  for (const ParameterSlice& slice : parameters.table().slices())
+    file.tensors.emplace_back(slice.name, as_dtype(parameters.tensor(index++), dtype, slice.name));
+  return file;
 }
 
 std::string Transfer::text(size_t most) const {

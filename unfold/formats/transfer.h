@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "unfold/formats/safetensors.h"
-#include "unfold/parameters.h"
+#include "unfold/model.h"
 
 namespace unfold {
 
@@ -30,6 +30,12 @@ Transfer transfer(const SafetensorsFile& from, Parameters<float>& to, std::strin
 /// The elements of a contiguous tensor of F32, F16, BF16 or F64 as floats, F64 rounded. Throws usage for
 /// other dtypes.
 std::vector<float> as_floats(const Tensor& tensor);
+
+/// A model made fit for a data set: where that has another number of classes, the last layer with weights,
+/// which must be linear or a convolution, has so many outputs and fresh weights (drawn with `seed`); all
+/// others stay. Names of classes and the size of images are the data's. Throws usage if the images have other
+/// channels, or the network has no such layer.
+Model fitted_to(const Model& model, const Dataset& data, uint64_t seed);
 
 /// Contiguous floats as F32 (the same memory), F16 or BF16, rounded to the nearest, halves to even. Throws
 /// usage, naming `where`, for other dtypes, and for a finite number that would become infinite.

@@ -28,7 +28,8 @@ Json to_json(const Recipe& r) {
           {"val_split", r.val_split},
           {"seed", r.seed},
           {"engine", engine_name(r.engine)},
-          {"numerics", numerics_name(r.numerics)}};
+          {"numerics", numerics_name(r.numerics)},
+          {"normalise", r.normalise}};
 }
 
 Recipe recipe_from(const Json& j) {
@@ -47,6 +48,7 @@ Recipe recipe_from(const Json& j) {
   r.augment = augmentation_from(j.value("augment", "none"));
   if (j.contains("shift")) r.augment.crop = j.at("shift").get<int64_t>();  // of earlier checkpoints
   r.freeze = j.value("freeze", std::vector<std::string>());
+  r.normalise = j.value("normalise", true);
   r.val_split = j.at("val_split").get<double>();
   r.seed = j.at("seed").get<uint64_t>();
   r.engine = engine_named(j.at("engine").get<std::string>());

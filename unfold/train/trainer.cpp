@@ -129,8 +129,10 @@ Trainer::Trainer(Model& model, const Dataset& data, const Recipe& recipe, Thread
         .got(std::to_string(data.size()));
   }
   recipe_.batch_size = std::min(recipe_.batch_size, train_images_);
-  std::tie(model.preprocessing.mean, model.preprocessing.std) =
-      mean_std(data, 0, train_images_, model.preprocessing, &pool);
+  if (recipe_.normalise) {
+    std::tie(model.preprocessing.mean, model.preprocessing.std) =
+        mean_std(data, 0, train_images_, model.preprocessing, &pool);
+  }
   model.preprocessing.check(data.name, data.image[0]);
   model.check();
   sized(recipe_.batch_size);

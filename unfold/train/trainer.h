@@ -30,6 +30,7 @@ struct Recipe {
   uint64_t seed = 0;
   Engine engine = Engine::fast;
   Numerics numerics = Numerics::fast;
+  bool normalise = true;  ///< the model's mean and deviation become those of the training images
   bool operator==(const Recipe&) const = default;
 };
 
@@ -70,7 +71,7 @@ void require_fits(const Model& model, const Dataset& data);
 class Trainer {
  public:
   /// Holds on to model and data, which must outlive it. Sets the model's mean and deviation from the training
-  /// part of the data. Throws usage for a recipe that cannot run.
+  /// part of the data (Recipe::normalise). Throws usage for a recipe that cannot run.
   Trainer(Model& model, const Dataset& data, const Recipe& recipe, ThreadPool& pool);
 
   int64_t train_images() const { return train_images_; }
