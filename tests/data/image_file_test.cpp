@@ -433,6 +433,25 @@ TEST_CASE("absurd sizes are refused by the header") {
   CHECK(refusal(bytes_of("P5 7000 7000 255\nx")).find("cut short") != std::string::npos);
 }
 
+TEST_CASE("a picture takes little more memory than its file: JPEGs are made smaller, others refused") {
+  Image flat{.width = 6000, .height = 4000, .channels = 3, .pixels = {}};
+  flat.pixels.assign(6000 * 4000 * 3, 90);
+  for (size_t i = 0; i < flat.pixels.size() / 2; ++i) flat.pixels[i] = 200;  // the upper half
+  const Bytes file = jpeg(flat, JCS_RGB);
+  REQUIRE(file.size() < 3'000'000);
+  const Image out = decode_image(file, "x");
+  CHECK(out.width == 3000);
+  CHECK(out.height == 2000);
+  CHECK(std::abs(out.at(10, 10)[0] - 200) <= 2);
+  CHECK(std::abs(out.at(1990, 2990)[2] - 90) <= 2);
+  // Turned, it would be held twice; in several scans, with all its coefficients.
+  CHECK(decode_image(jpeg(flat, JCS_RGB, false, exif(6, true)), "x").height == 3000);
+  CHECK_THROWS_WITH_AS(decode_image(jpeg(flat, JCS_RGB, true), "x"),
+                       doctest::Contains("too large for its file"), Error);
+  CHECK_THROWS_WITH_AS(decode_image(encode_png(flat), "x"), doctest::Contains("too large for its file"),
+                       Error);
+}
+
 TEST_CASE("what is no picture, and pictures of other kinds, are named") {
   CHECK(refusal({}).find("empty") != std::string::npos);
   CHECK(refusal(bytes_of("hello")).find("no picture") != std::string::npos);

@@ -89,9 +89,16 @@ std::vector<uint8_t> parse(std::span<const std::byte> bytes, std::string_view wh
         .hint("the file was cut off on its way here: get it again");
   };
   if (total > source.at_most()) throw truncated(source.at_most());  // before anything is allocated
-  std::vector<uint8_t> content(total);
-  const size_t got = source.read(std::as_writable_bytes(std::span(content)));
-  if (got < total) throw truncated(got);
+  // Room is made as bytes come: gzip data may claim much and hold little.
+  constexpr uint64_t kPiece = uint64_t{1} << 20;
+  std::vector<uint8_t> content;
+  content.reserve(total);
+  while (content.size() < total) {
+    const auto piece = static_cast<size_t>(std::min(kPiece, total - content.size()));
+    content.resize(content.size() + piece);
+    const size_t got = source.read(std::as_writable_bytes(std::span(content).last(piece)));
+    if (got < piece) throw truncated(content.size() - piece + got);
+  }
   std::byte surplus{};
   if (source.read({&surplus, 1}) != 0) {  // for gzip this is also what has the checksum compared
     throw fail("there are bytes after the end of the data")

@@ -97,7 +97,7 @@ Image decode_bmp(Bytes bytes, std::string_view where) {
   if (bytes.size() < end) fail_truncated(where, end, bytes.size());
 
   const int64_t channels = h.masks[3] != 0 ? 4 : 3;
-  Image image = make_image(h.width, h.height, channels, where);
+  Image image = make_image(h.width, h.height, channels, bytes.size(), where);
   uint8_t* to = image.pixels.data();
   for (int64_t y = 0; y < h.height; ++y) {
     const auto row = static_cast<uint64_t>(h.top_down ? y : h.height - 1 - y);

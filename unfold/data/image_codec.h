@@ -21,8 +21,15 @@ Image decode_bmp(Bytes bytes, std::string_view where);
 /// Throws a data error unless 1 <= width, height and width * height <= kMaxImagePixels.
 void check_size(int64_t width, int64_t height, std::string_view where);
 
-/// A black picture of this size, checked.
-Image make_image(int64_t width, int64_t height, int64_t channels, std::string_view where);
+/// Memory that a picture in a file of so many bytes may take while it is read.
+constexpr uint64_t memory_for(size_t file) {
+  return (uint64_t{56} << 20) + 4 * uint64_t{file};
+}
+/// Throws a data error if it takes more than that.
+void check_memory(uint64_t bytes, size_t file, std::string_view where);
+
+/// A black picture of this size, checked, for a file of so many bytes.
+Image make_image(int64_t width, int64_t height, int64_t channels, size_t file, std::string_view where);
 
 /// The error of every picture that cannot be read.
 [[noreturn]] void fail_damaged(std::string_view what, std::string_view where);

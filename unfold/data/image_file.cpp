@@ -81,8 +81,18 @@ void check_size(int64_t width, int64_t height, std::string_view where) {
   }
 }
 
-Image make_image(int64_t width, int64_t height, int64_t channels, std::string_view where) {
+void check_memory(uint64_t bytes, size_t file, std::string_view where) {
+  if (bytes <= memory_for(file)) return;
+  throw Error(ErrorKind::data, "the picture is too large for its file")
+      .where(where)
+      .wanted("at most " + std::to_string(memory_for(file)) + " bytes in memory")
+      .got(std::to_string(bytes))
+      .hint("scale it down first");
+}
+
+Image make_image(int64_t width, int64_t height, int64_t channels, size_t file, std::string_view where) {
   check_size(width, height, where);
+  check_memory(static_cast<uint64_t>(width * height * channels), file, where);
   return {width, height, channels, std::vector<uint8_t>(static_cast<size_t>(width * height * channels))};
 }
 

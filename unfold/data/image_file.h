@@ -17,8 +17,10 @@ namespace unfold {
 /// Larger pictures are refused by their header, before memory is spent on them.
 inline constexpr int64_t kMaxImagePixels = 64'000'000;
 
-/// The picture in the bytes of a file; `where` names it in errors. Throws a data error for bytes that are no
-/// picture, a format that is not read here (named), a picture that is damaged, incomplete or too large.
+/// The picture in the bytes of a file; `where` names it in errors. Where its pixels would take more than 56
+/// MiB and four times the file, a JPEG is decoded at half, a quarter or an eighth of its size; another
+/// picture is refused. Throws a data error for bytes that are no picture, a format that is not read here
+/// (named), a picture that is damaged, incomplete or too large.
 Image decode_image(std::span<const std::byte> bytes, std::string_view where);
 
 /// decode_image of the bytes of a file. Throws a data error naming the path.

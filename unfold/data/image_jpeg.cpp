@@ -114,6 +114,30 @@ Image rgb_of_cmyk(const Image& cmyk, bool inverted) {
   return rgb;
 }
 
+/// Has a large picture decoded at half, a quarter or an eighth of its size, so that it takes no more memory
+/// than a file of so many bytes may; returns its black image. Throws what check_memory throws if that does
+/// not help.
+Image image_for(jpeg_decompress_struct& info, int channels, bool turned, size_t file,
+                std::string_view where) {
+  uint64_t coefficients = 0;  // of a picture in several scans all are held, two bytes each
+  for (int i = 0; jpeg_has_multiple_scans(&info) && i < info.num_components; ++i) {
+    const jpeg_component_info& c = info.comp_info[i];
+    coefficients += uint64_t{2} * DCTSIZE2 * (c.width_in_blocks + static_cast<uint64_t>(c.h_samp_factor)) *
+                    (c.height_in_blocks + static_cast<uint64_t>(c.v_samp_factor));
+  }
+  const int copies = turned || channels == 4 ? 2 : 1;
+  for (unsigned scale = 1;; scale *= 2) {
+    const uint64_t width = (info.image_width + scale - 1) / scale,
+                   height = (info.image_height + scale - 1) / scale;
+    const uint64_t bytes = coefficients + width * height * static_cast<uint64_t>(channels * copies);
+    if (bytes > memory_for(file) && scale < 8) continue;
+    check_memory(bytes, file, where);
+    info.scale_num = 1;
+    info.scale_denom = scale;
+    return make_image(static_cast<int64_t>(width), static_cast<int64_t>(height), channels, file, where);
+  }
+}
+
 }  // namespace
 
 Image decode_jpeg(Bytes bytes, std::string_view where) {
@@ -142,11 +166,13 @@ Image decode_jpeg(Bytes bytes, std::string_view where) {
   const bool grey = info.jpeg_color_space == JCS_GRAYSCALE;
   const bool inks = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
   info.out_color_space = grey ? JCS_GRAYSCALE : inks ? JCS_CMYK : JCS_RGB;
-  Image image = make_image(info.image_width, info.image_height, grey ? 1 : inks ? 4 : 3, where);
+  Image image = image_for(info, grey ? 1 : inks ? 4 : 3, orientation > 1, bytes.size(), where);
   uint8_t* const pixels = image.pixels.data();
   const auto stride = static_cast<size_t>(image.width * image.channels);
+  const auto width = static_cast<JDIMENSION>(image.width), height = static_cast<JDIMENSION>(image.height);
   const bool read = guarded(decoder, [&] {
     jpeg_start_decompress(&info);
+    if (info.output_width != width || info.output_height != height) ERREXIT(&info, JERR_BAD_STATE);
     while (info.output_scanline < info.output_height) {
       JSAMPROW row = pixels + info.output_scanline * stride;
       jpeg_read_scanlines(&info, &row, 1);

@@ -137,7 +137,10 @@ Image image_codec::decode_png(Bytes bytes, std::string_view where) {
   constexpr uint64_t kDeflateMax = 1032;
   if (raw / kDeflateMax > bytes.size()) fail_truncated(where, raw / kDeflateMax, bytes.size());
 
-  Image image = make_image(width, height, channels, where);
+  const int orientation = orientation_of(png, info);
+  const auto pixels = static_cast<uint64_t>(width * height * channels);
+  check_memory(orientation > 1 ? 2 * pixels : pixels, bytes.size(), where);
+  Image image = make_image(width, height, channels, bytes.size(), where);
   std::vector<png_bytep> rows(static_cast<size_t>(height));
   for (size_t y = 0; y < rows.size(); ++y) {
     rows[y] = image.pixels.data() + y * static_cast<size_t>(width * channels);

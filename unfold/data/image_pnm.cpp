@@ -71,7 +71,7 @@ Image decode_pnm(Bytes bytes, std::string_view where) {
   if (text) {
     // Each number needs a digit and something in front of it.
     if (numbers.left() < 2 * samples) fail_truncated(where, bytes.size() + 1, bytes.size());
-    Image image = make_image(width, height, channels, where);
+    Image image = make_image(width, height, channels, bytes.size(), where);
     for (uint8_t& pixel : image.pixels) pixel = scaled(numbers.next());
     return image;
   }
@@ -80,7 +80,7 @@ Image decode_pnm(Bytes bytes, std::string_view where) {
   if (data.size() < samples * wide) {
     fail_truncated(where, bytes.size() - data.size() + samples * wide, bytes.size());
   }
-  Image image = make_image(width, height, channels, where);
+  Image image = make_image(width, height, channels, bytes.size(), where);
   for (size_t i = 0; i < samples; ++i) {
     int64_t value = std::to_integer<int64_t>(data[i * wide]);
     if (wide == 2) value = value * 256 + std::to_integer<int64_t>(data[i * wide + 1]);
