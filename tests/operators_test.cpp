@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "unfold/ops/conv2d.h"
+#include "unfold/ops/pad.h"
 #include "unfold/plan.h"
 #include "unfold/random.h"
 
@@ -45,6 +46,21 @@ Graph joins(int64_t size) {
   const ValueId e =
       g.avg_pool2d("mean", g.pointwise("silu", d, {Pointwise::silu}), Window2d::square(2, 2, 1), true, true);
   g.linear("fc", g.flatten("flatten", g.adaptive_avg_pool2d("adaptive", g.relu6("relu6", e), 3, 2)), 5);
+  return g;
+}
+
+/// Away from the image and back, and every operator that is at home in few networks.
+Graph rare(int64_t size) {
+  Graph g;
+  ValueId x = g.prelu("prelu", g.conv2d("a", g.input({3, size, size}), 4, Window2d::square(4, 2, 1)), 4, 0.1);
+  x = g.conv_transpose2d("up", x, 6, Window2d::square(3, 2, 1, 1, 2), 1);
+  x = g.add("pad", std::make_shared<Pad>(1, 2, 0, 1, PadMode::reflect), {x});
+  x = g.pointwise("selu", g.pad("zeros", x, 1), {Pointwise::selu, 1.67, 1.05});
+  x = g.max_pool2d("max", x, Window2d::square(3, 3));
+  x = g.transpose("turn", x, {1, 2, 0});
+  const int64_t all = g.shape(x).elements();
+  x = g.prelu("shared", g.pointwise("softsign", g.reshape("shape", x, {2, -1, 1}), {Pointwise::softsign}));
+  g.linear("fc", g.prelu("rows", g.linear("mean", g.reshape("row", x, {all}), 8), 8), 5);
   return g;
 }
 
@@ -152,6 +168,12 @@ TEST_CASE("joins: in lanes and layer by layer") {
   compare_with_double(joins(128), 3, true, 2e-5);
 }
 
+TEST_CASE("transposed convolution, PReLU, pads, permutes, reshapes: in lanes and layer by layer") {
+  for (const int64_t batch : {1, 5, 39}) compare_with_double(rare(8), batch, true, 5e-6);
+  compare_with_double(rare(108), 3, true, 2e-5);
+  compare_with_double(rare(108), 2, false, 2e-5);
+}
+
 TEST_CASE(
     "batch normalisation makes a training plan go layer by layer, in every engine, with the right "
     "gradients") {
@@ -195,6 +217,9 @@ TEST_CASE("layer by layer: the same bits for 1, 2, 3, 4, 7 and 16 threads, and f
   }
   SUBCASE("joins") {
     g = joins(110);
+  }
+  SUBCASE("rare operators") {
+    g = rare(108);
   }
   Parameters<float> parameters(g.parameter_table());
   initialise(parameters, Init::pytorch, 4);

@@ -7,12 +7,16 @@
 #include "unfold/ops/adaptive_pool2d.h"
 #include "unfold/ops/batch_norm.h"
 #include "unfold/ops/conv2d.h"
+#include "unfold/ops/conv_transpose2d.h"
 #include "unfold/ops/dropout.h"
 #include "unfold/ops/join.h"
 #include "unfold/ops/linear.h"
 #include "unfold/ops/local_response_norm.h"
+#include "unfold/ops/pad.h"
 #include "unfold/ops/pointwise.h"
 #include "unfold/ops/pool2d.h"
+#include "unfold/ops/prelu.h"
+#include "unfold/ops/rearrange.h"
 #include "unfold/ops/shape_ops.h"
 
 namespace unfold {
@@ -52,6 +56,12 @@ ValueId Graph::add(std::string name, std::shared_ptr<const Op> op, std::vector<V
 ValueId Graph::conv2d(std::string name, ValueId x, int64_t out_channels, const Window2d& window, bool bias) {
   return add(std::move(name), std::make_shared<Conv2d>(out_channels, window, bias), {x});
 }
+ValueId Graph::conv_transpose2d(std::string name, ValueId x, int64_t out_channels, const Window2d& window,
+                                int64_t output_padding, bool bias) {
+  return add(std::move(name),
+             std::make_shared<ConvTranspose2d>(out_channels, window, output_padding, output_padding, bias),
+             {x});
+}
 ValueId Graph::avg_pool2d(std::string name, ValueId x, const Window2d& window, bool count_include_pad,
                           bool ceil_mode) {
   return add(std::move(name), std::make_shared<AvgPool2d>(window, count_include_pad, ceil_mode), {x});
@@ -87,6 +97,18 @@ ValueId Graph::pointwise(std::string name, ValueId x, const PointwiseFunction& f
 ValueId Graph::relu6(std::string name, ValueId x) {
   return pointwise(std::move(name), x, {Pointwise::clip, 0, 6});
 }
+ValueId Graph::prelu(std::string name, ValueId x, int64_t parameters, double init) {
+  return add(std::move(name), std::make_shared<PRelu>(parameters, init), {x});
+}
+ValueId Graph::pad(std::string name, ValueId x, int64_t around) {
+  return add(std::move(name), std::make_shared<Pad>(around, around, around, around), {x});
+}
+ValueId Graph::transpose(std::string name, ValueId x, std::vector<int64_t> perm) {
+  return add(std::move(name), std::make_shared<Transpose>(std::move(perm)), {x});
+}
+ValueId Graph::reshape(std::string name, ValueId x, std::vector<int64_t> shape) {
+  return add(std::move(name), std::make_shared<Reshape>(std::move(shape)), {x});
+}
 ValueId Graph::dropout(std::string name, ValueId x, double p) {
   return add(std::move(name), std::make_shared<Dropout>(p), {x});
 }
@@ -108,6 +130,10 @@ ValueId Graph::concat(std::string name, std::vector<ValueId> inputs, int axis) {
 }
 ValueId Graph::softmax(std::string name, ValueId x) {
   return add(std::move(name), std::make_shared<Softmax>(), {x});
+}
+
+ValueId Graph::log_softmax(std::string name, ValueId x) {
+  return add(std::move(name), std::make_shared<LogSoftmax>(), {x});
 }
 
 std::vector<Shape> Graph::input_shapes(const Node& node) const {

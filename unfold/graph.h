@@ -40,6 +40,8 @@ class Graph {
 
   // Sugar for the operators at hand; each adds one node.
   ValueId conv2d(std::string name, ValueId x, int64_t out_channels, const Window2d& window, bool bias = true);
+  ValueId conv_transpose2d(std::string name, ValueId x, int64_t out_channels, const Window2d& window,
+                           int64_t output_padding = 0, bool bias = true);
   ValueId avg_pool2d(std::string name, ValueId x, const Window2d& window, bool count_include_pad = true,
                      bool ceil_mode = false);
   ValueId max_pool2d(std::string name, ValueId x, const Window2d& window, bool ceil_mode = false);
@@ -53,6 +55,10 @@ class Graph {
   ValueId sigmoid(std::string name, ValueId x);
   ValueId pointwise(std::string name, ValueId x, const PointwiseFunction& function);
   ValueId relu6(std::string name, ValueId x);
+  ValueId prelu(std::string name, ValueId x, int64_t parameters = 1, double init = 0.25);
+  ValueId pad(std::string name, ValueId x, int64_t around);  ///< with zeros; other pads: ops/pad.h
+  ValueId transpose(std::string name, ValueId x, std::vector<int64_t> perm);
+  ValueId reshape(std::string name, ValueId x, std::vector<int64_t> shape);
   ValueId dropout(std::string name, ValueId x, double p = 0.5);
   ValueId flatten(std::string name, ValueId x);
   ValueId batch_norm(std::string name, ValueId x, double eps = 1e-5, double momentum = 0.1);
@@ -60,6 +66,7 @@ class Graph {
   ValueId mul(std::string name, ValueId a, ValueId b);
   ValueId concat(std::string name, std::vector<ValueId> inputs, int axis = 0);
   ValueId softmax(std::string name, ValueId x);
+  ValueId log_softmax(std::string name, ValueId x);
 
   const std::vector<Node>& nodes() const { return nodes_; }
   const Shape& shape(ValueId value) const { return shapes_.at(static_cast<size_t>(value.index)); }

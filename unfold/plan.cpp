@@ -135,9 +135,13 @@ Plan<T>::Plan(const Graph& graph, const PlanOptions& options)
 }
 
 template <class T>
+int64_t Plan<T>::bias_elements(const Step& step) const {
+  return step.bias >= 0 ? (*table_)[step.bias].shape.elements() : 0;
+}
+
+template <class T>
 int64_t Plan<T>::parameter_elements(const Step& step) const {
-  const int64_t biases = step.bias >= 0 ? (*table_)[step.bias].shape.elements() : 0;
-  return (*table_)[step.weight].shape.elements() + biases;
+  return (*table_)[step.weight].shape.elements() + bias_elements(step);
 }
 
 template <class T>
@@ -285,7 +289,7 @@ void Plan<T>::cut_gradient() {
     if (step.weight < 0) continue;
     const Shape& shape = (*table_)[step.weight].shape;
     const int64_t rows = shape[0], row = shape.elements() / rows;
-    const int64_t biases = step.bias >= 0 ? rows : 0;
+    const int64_t biases = bias_elements(step);
     const int index = static_cast<int>(i);
     if (step.partial >= 0) {
       for (int64_t first = 0; first < rows * row + biases; first += kPieceElements) {
@@ -307,8 +311,8 @@ void Plan<T>::cut_gradient() {
     for (int64_t r = 0; r < rows; r += height) {
       others.push_back({index, r, std::min(rows, r + height), 0, 0});
     }
-    stack =
-        std::max(stack, levels(shards()) * round_up(height * (row + 1) * static_cast<int64_t>(sizeof(T))));
+    const int64_t size = height * row + std::max(height, biases);
+    stack = std::max(stack, levels(shards()) * round_up(size * static_cast<int64_t>(sizeof(T))));
   }
   sums_ = static_cast<int64_t>(pieces_.size());
   pieces_.insert(pieces_.end(), others.begin(), others.end());

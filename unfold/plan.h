@@ -135,6 +135,7 @@ class Plan {
   void each_guard(Workspace<T>& workspace, FunctionRef<void(std::byte*, int64_t)> body) const;
   int64_t parameter_elements(const Step& step) const;
   bool has_partial(const Step& step) const;  ///< or does an owner walk the shards?
+  int64_t bias_elements(const Step& step) const;
   void share();
   void place();
   void cut_gradient();

@@ -81,7 +81,7 @@ void Plan<T>::backward_partial(size_t index, int64_t first, int64_t n, const Sla
   c.row1 = weight.shape[0];
   c.dw = at(slab, step.partial);
   c.db = step.bias >= 0 ? c.dw + elements : nullptr;
-  std::fill(c.dw, c.dw + elements + (c.db ? c.row1 : 0), T{0});
+  std::fill(c.dw, c.dw + parameter_elements(step), T{0});
   step.kernel->backward_weights(*step.op, c);
 }
 
@@ -277,7 +277,9 @@ void Plan<T>::walk(const Piece& piece, Parameters<T>& gradient, Workspace<T>& wo
   // A stack of partials adds shard 2k to 2k+1, then the pairs, and so on: the tree of add_partials().
   const Step& step = steps_[static_cast<size_t>(piece.step)];
   const Shape& shape = (*table_)[step.weight].shape;
-  const int64_t rows = piece.row1 - piece.row0, row = shape.elements() / shape[0], size = rows * (row + 1);
+  const int64_t rows = piece.row1 - piece.row0, row = shape.elements() / shape[0];
+  // Of rows computed apart each has its bias; others have all of them, which may be more or fewer.
+  const int64_t biases = step.op->splits_rows() ? rows : bias_elements(step), size = rows * row + biases;
   const int64_t level =
       (size * static_cast<int64_t>(sizeof(T)) + 63) / 64 * 64 / static_cast<int64_t>(sizeof(T));
   T* scratch = workspace.scratch(worker);

@@ -129,7 +129,7 @@ void Plan<T>::backward_layer(const Run& run, size_t index, Parameters<T>& gradie
         c.db = step.bias >= 0 ? gradient.slice(step.bias) : nullptr;
         if (!step.kernel->parts) {
           std::fill(c.dw, c.dw + shape.elements(), T{0});
-          if (c.db) std::fill(c.db, c.db + shape[0], T{0});
+          if (c.db) std::fill(c.db, c.db + bias_elements(step), T{0});
         }
         step.kernel->backward_weights(*step.op, c);
       } else {

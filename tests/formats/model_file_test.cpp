@@ -11,6 +11,8 @@
 
 #include "tests/support/data_files.h"
 #include "unfold/files.h"
+#include "unfold/ops/conv_transpose2d.h"
+#include "unfold/ops/pad.h"
 #include "unfold/random.h"
 
 using namespace unfold;
@@ -39,6 +41,22 @@ Model tiny_model() {
       values[i] = static_cast<float>(random.below(2001) - 1000) / 1024;
     }
   }
+  return model;
+}
+
+/// Operators with attributes that few networks have.
+Model rare_model() {
+  Model model = tiny_model();
+  Graph g;
+  ValueId x = g.prelu("prelu", g.conv2d("conv", g.input({1, 8, 8}), 2, Window2d::square(3, 2)), 2, 0.125);
+  x = g.add("up", std::make_shared<ConvTranspose2d>(4, Window2d::square(3, 2, 1, 1, 2), 1, 0, false), {x});
+  x = g.add("pad", std::make_shared<Pad>(0, 1, 2, 3, PadMode::edge, 0.5), {x});
+  x = g.reshape("shape", g.transpose("turn", x, {1, 2, 0}), {-1, 4});
+  x = g.pointwise("softsign", g.pointwise("selu", x, {Pointwise::selu, 1.5, 1.25}), {Pointwise::softsign});
+  g.log_softmax("log", g.linear("fc", g.flatten("flatten", x), 3));
+  model.graph = std::move(g);
+  model.parameters = Parameters<float>(model.graph.parameter_table());
+  initialise(model.parameters, Init::pytorch, 2);
   return model;
 }
 
@@ -106,7 +124,8 @@ Tensor& tensor(SafetensorsFile& file, const std::string& name) {
 
 TEST_CASE("a model comes back from its file to the bit, with all that belongs to it") {
   const TemporaryFolder folder;
-  for (const Model& model : {tiny_model(), make_model("lenet5", 3), make_model("lenet5-article", 4)}) {
+  for (const Model& model :
+       {tiny_model(), rare_model(), make_model("lenet5", 3), make_model("lenet5-article", 4)}) {
     CAPTURE(model.name);
     save_model(folder / "m.safetensors", model);
     const LoadedModel loaded = load_model(folder / "m.safetensors");

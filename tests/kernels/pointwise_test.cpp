@@ -39,7 +39,8 @@ TEST_CASE("elementwise functions: within 1e-6 of the definition, relative, or of
        {PointwiseFunction{Pointwise::leaky_relu, 0.1}, PointwiseFunction{Pointwise::elu, 1.5},
         PointwiseFunction{Pointwise::hard_sigmoid, 0.25, 0.5}, PointwiseFunction{Pointwise::hard_swish},
         PointwiseFunction{Pointwise::silu}, PointwiseFunction{Pointwise::clip, 0, 6},
-        PointwiseFunction{Pointwise::softplus}}) {
+        PointwiseFunction{Pointwise::softplus}, PointwiseFunction{Pointwise::selu, 1.67, 1.05},
+        PointwiseFunction{Pointwise::softsign}}) {
     CAPTURE(static_cast<int>(f.kind));
     std::vector<double> y(x.size()), dx(x.size());
     reference::pointwise_forward(f, n, wide.data(), y.data());

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <set>
 
 #include "unfold/models/lenet5.h"
+#include "unfold/ops/pad.h"
 
 using namespace unfold;
 
@@ -150,13 +152,52 @@ TEST_CASE("adaptive pooling, local response normalisation") {
 
 TEST_CASE("elementwise functions") {
   const PointwiseFunction functions[] = {
-      {Pointwise::leaky_relu, 0.1}, {Pointwise::elu, 1.5}, {Pointwise::hard_sigmoid, 0.3, 0.4},
-      {Pointwise::hard_swish},      {Pointwise::silu},     {Pointwise::clip, -0.5, 0.8},
-      {Pointwise::softplus}};
+      {Pointwise::leaky_relu, 0.1}, {Pointwise::elu, 1.5},       {Pointwise::hard_sigmoid, 0.3, 0.4},
+      {Pointwise::hard_swish},      {Pointwise::silu},           {Pointwise::clip, -0.5, 0.8},
+      {Pointwise::softplus},        {Pointwise::selu, 1.6, 1.1}, {Pointwise::softsign}};
   for (const PointwiseFunction& f : functions) {
     CAPTURE(static_cast<int>(f.kind));
     check("function", one({2, 3, 4}, [&](Graph& g, ValueId x) { g.pointwise("f", x, f); }), 1e-6);
   }
+}
+
+TEST_CASE(
+    "transposed convolution: stride, padding, output padding, dilation, groups, with and without bias") {
+  const Window2d windows[] = {
+      Window2d::square(3),          Window2d::square(2, 2),          Window2d::square(3, 2, 1),
+      Window2d::square(2, 1, 0, 2), Window2d::square(3, 2, 1, 1, 2), {2, 3, 3, 2, 1, 0, 0, 2, 2, 1, 1}};
+  for (const Window2d& w : windows) {
+    const bool room = std::min(w.stride_h, w.stride_w) > 1;
+    for (const int64_t more : {0, room ? 1 : 0}) {
+      for (const bool bias : {true, false}) {
+        check("up",
+              one({4, 3, 4}, [&](Graph& g, ValueId x) { g.conv_transpose2d("up", x, 2, w, more, bias); }),
+              1e-7);
+      }
+    }
+  }
+}
+
+TEST_CASE("PReLU, pads, permutes, reshapes, log-softmax") {
+  for (const int64_t slopes : {1, 3})
+    check("prelu", one({3, 2, 4}, [&](Graph& g, ValueId x) { g.prelu("p", x, slopes); }), 1e-7);
+  check("prelu of rows", one({5}, [&](Graph& g, ValueId x) { g.prelu("p", x, 5, -0.5); }), 1e-7,
+        {.batch = 18});
+  for (const PadMode mode : {PadMode::constant, PadMode::reflect, PadMode::edge}) {
+    const auto pad = std::make_shared<Pad>(2, 1, 0, 3, mode, 0.5);
+    check("pad", one({2, 3, 4}, [&](Graph& g, ValueId x) { g.add("pad", pad, {x}); }), 1e-7);
+  }
+  check("permute", one({2, 3, 4}, [](Graph& g, ValueId x) { g.transpose("t", x, {2, 0, 1}); }), 1e-7);
+  check("reshape", one({2, 3, 4}, [](Graph& g, ValueId x) { g.reshape("r", x, {4, -1}); }), 1e-7);
+  check("log-softmax", one({7}, [](Graph& g, ValueId x) { g.log_softmax("l", x); }), 1e-7);
+  check("in a network",
+        one({2, 5, 5},
+            [](Graph& g, ValueId x) {
+              const ValueId a = g.prelu("p", g.conv2d("a", g.pad("pad", x, 1), 4, Window2d::square(3, 2)), 4);
+              const ValueId b = g.conv_transpose2d("up", a, 3, Window2d::square(2, 2));
+              g.log_softmax("log", g.linear("fc", g.flatten("f", g.transpose("t", b, {1, 2, 0})), 4));
+            }),
+        1e-6, {.batch = 18, .cross_entropy = true});
 }
 
 TEST_CASE("cross-entropy from logits") {

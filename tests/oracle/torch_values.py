@@ -1,6 +1,6 @@
 """What PyTorch says, in float64: convolutions, pooling, activations, losses, optimizers, schedules, Unfold and Fold.
 
-    python tests/oracle/torch_values.py       writes values/{conv2d,pool2d,pointwise,training,batch_norm,unfold}.safetensors
+    python tests/oracle/torch_values.py       writes values/{conv2d,pool2d,pointwise,training,operators,batch_norm,unfold}.safetensors
 
 Inputs are not recorded: both sides draw them from the same little generator (numbers() below, oracle::numbers in
 tests/oracle/oracle.h). They are multiples of 2^-23 in [-1, 1), exact in float32 too. Each table of cases is an int64
@@ -328,7 +328,7 @@ def unfold():
 def main():
     torch.set_num_threads(1)
     assert len(CONVOLUTIONS) >= 40
-    for make in (conv2d, pool2d, pointwise, training, batch_norm, unfold):
+    for make in (conv2d, pool2d, pointwise, training, operators, batch_norm, unfold):
         tensors = {name: np.ascontiguousarray(value) for name, value in make().items()}
         assert all(np.isfinite(value).all() for value in tensors.values())
         save_file(tensors, os.path.join(HERE, "values", f"{make.__name__}.safetensors"))
@@ -336,3 +336,56 @@ def main():
 
 if __name__ == "__main__":
     main()
+# n, ic, ih, iw, oc, kernel (2), stride (2), padding (2), dilation (2), groups, output padding (2), bias
+TRANSPOSED = [
+    (2, 3, 4, 4, 2, 3, 3, 1, 1, 0, 0, 1, 1, 1, 0, 0, 1),
+    (2, 4, 5, 3, 6, 2, 2, 2, 2, 0, 0, 1, 1, 1, 0, 0, 1),                      # U-Net's
+    (1, 3, 4, 5, 2, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1),                      # twice the size
+    (3, 4, 3, 4, 6, 4, 3, 2, 1, 1, 0, 1, 1, 2, 0, 0, 1),                      # groups
+    (2, 5, 3, 3, 5, 3, 3, 1, 1, 1, 1, 1, 1, 5, 0, 0, 0),                      # depthwise
+    (2, 2, 4, 3, 3, 2, 3, 1, 2, 0, 1, 3, 2, 1, 2, 1, 1),                      # dilation, and more padding than stride
+    (2, 3, 1, 1, 4, 5, 4, 1, 1, 0, 0, 1, 1, 1, 0, 0, 1),                      # from one pixel
+    (2, 17, 3, 3, 2, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, 0, 0),
+    (18, 2, 3, 3, 2, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 0, 1),                     # more images than a shard
+]
+PADS = [(1, 0, 2, 1), (3, 2, 3, 2), (0, 0, 0, 0), (0, 3, 1, 0)]  # left, right, top, bottom
+PRELUS = [((3, 4, 5, 2), 4), ((3, 4, 5, 2), 1), ((5, 7), 7), ((2, 3), 1), ((20, 2, 3, 3), 2)]
+PERMUTES = [(0, 2, 3, 1), (0, 3, 1, 2), (0, 1, 3, 2), (0, 3, 2, 1)]
+
+
+def operators():
+    out = {"transposed.cases": np.array(TRANSPOSED, dtype=np.int64)}
+    for k, (n, ic, ih, iw, oc, kh, kw, sh, sw, ph, pw, dh, dw, groups, oh, ow, bias) in enumerate(TRANSPOSED):
+        x, w, b = (numbers(shape, 9000 + 4 * k + i).requires_grad_()
+                   for i, shape in enumerate(((n, ic, ih, iw), (ic, oc // groups, kh, kw), (oc,))))
+        y = F.conv_transpose2d(x, w, b if bias else None, (sh, sw), (ph, pw), (oh, ow), groups, (dh, dw))
+        names, leaves = ("dx", "dw", "db")[:2 + bias], (x, w, b)[:2 + bias]
+        out[f"transposed.{k}.y"] = y.detach().numpy()
+        for name, value in zip(names, gradients(y, numbers(y.shape, 9003 + 4 * k), *leaves)):
+            out[f"transposed.{k}.{name}"] = value
+
+    def one(name, key, shape, function, *more):
+        x = numbers(shape, key).requires_grad_()
+        y = function(x, *more)
+        values = gradients(y, numbers(y.shape, key + 1), x, *more)
+        for part, value in zip(("y", "dx", "dw"), [y.detach().numpy(), *values]):
+            out[f"{name}.{part}"] = value
+
+    out["pads"] = np.array(PADS, dtype=np.int64)
+    for k, pads in enumerate(PADS):
+        one(f"pad.constant.{k}", 9200 + 2 * k, (2, 3, 4, 5), lambda x: F.pad(x, pads, value=1.25))
+        one(f"pad.reflect.{k}", 9220 + 2 * k, (2, 3, 4, 5), lambda x: F.pad(x, pads, "reflect"))
+        one(f"pad.edge.{k}", 9240 + 2 * k, (2, 3, 4, 5), lambda x: F.pad(x, pads, "replicate"))
+    for k, (shape, slopes) in enumerate(PRELUS):
+        out[f"prelu.{k}.shape"] = np.array(shape + (slopes,), dtype=np.int64)
+        one(f"prelu.{k}", 9300 + 3 * k, shape, F.prelu, numbers((slopes,), 9302 + 3 * k).requires_grad_())
+    out["permutes"] = np.array(PERMUTES, dtype=np.int64)
+    for k, dims in enumerate(PERMUTES):
+        one(f"permute.{k}", 9400 + 2 * k, (3, 3, 4, 5), lambda x: x.permute(dims))
+    one("reshape", 9420, (3, 3, 4, 5), lambda x: x.reshape(3, 2, 3, 10))
+    one("log_softmax", 9430, (19, 7), lambda x: F.log_softmax(20 * x, 1))
+    one("selu", 9440, (2, 3, 4, 5), lambda x: F.selu(4 * x))
+    one("softsign", 9450, (2, 3, 4, 5), lambda x: F.softsign(4 * x))
+    return out
+
+

@@ -49,7 +49,7 @@ Json layer(const Model& model, const Trace& trace, size_t index) {
       {"name", node.name},           {"type", std::string(node.op->type())}, {"inputs", inputs},
       {"output", node.output.index}, {"attributes", node.op->attributes()},  {"macs", node.op->macs(in)}};
   const Conv2dShape s = node.op->window_shape(in);
-  if (s.oh > 0) {
+  if (s.oh > 0 && node.op->type() != "ConvTranspose2d") {  // whose window is on the other side
     const Window2d& k = s.window;
     one["window"] = {{"kernel", {k.kernel_h, k.kernel_w}},
                      {"stride", {k.stride_h, k.stride_w}},

@@ -51,8 +51,14 @@ ReceptiveField receptive_field(const Graph& graph, ValueId value) {
     if (node.output.index > value.index) break;
     ReceptiveField f = fields[static_cast<size_t>(node.inputs[0].index)];
     const std::vector<Shape> in = graph.input_shapes(node);
-    if (graph.shape(node.output).rank() != 3) {
+    const std::string_view type = node.op->type();
+    if (graph.shape(node.output).rank() != 3 || type == "ConvTranspose2d" || type == "Transpose" ||
+        type == "Reshape") {
       f = all;
+    } else if (type == "Pad") {
+      const Attributes pads = node.op->attributes();
+      f.top -= f.jump_h * static_cast<int64_t>(pads.at("pads")[0]);
+      f.left -= f.jump_w * static_cast<int64_t>(pads.at("pads")[1]);
     } else if (const Conv2dShape s = node.op->window_shape(in); s.oh > 0) {
       const Window2d& k = s.window;
       f.top -= f.jump_h * k.pad_top;

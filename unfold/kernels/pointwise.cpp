@@ -108,6 +108,29 @@ struct Softplus {
   }
 };
 
+struct Selu {
+  template <class D, class V>
+  static V Value(D d, V x, V a, V b) {
+    return hn::Mul(b, Elu::Value(d, x, a, b));
+  }
+  template <class D, class V>
+  static V Slope(D d, V x, V a, V b) {
+    return hn::Mul(b, Elu::Slope(d, x, a, b));
+  }
+};
+
+struct Softsign {
+  template <class D, class V>
+  static V Value(D d, V x, V, V) {
+    return hn::Div(x, hn::Add(hn::Set(d, 1.0f), hn::Abs(x)));
+  }
+  template <class D, class V>
+  static V Slope(D d, V x, V, V) {
+    const V one = hn::Set(d, 1.0f), below = hn::Div(one, hn::Add(one, hn::Abs(x)));
+    return hn::Mul(below, below);
+  }
+};
+
 template <class F>
 void EachValue(const PointwiseFunction& f, int64_t n, const float* x, float* y) {
   const auto a = static_cast<float>(f.a), b = static_cast<float>(f.b);
@@ -131,7 +154,7 @@ void Forward(const PointwiseFunction& f, int64_t n, const float* x, float* y) {
   using Function = void (*)(const PointwiseFunction&, int64_t, const float*, float*);
   static constexpr Function kFunctions[] = {EachValue<LeakyRelu>, EachValue<Elu>,  EachValue<HardSigmoid>,
                                             EachValue<HardSwish>, EachValue<Silu>, EachValue<Clip>,
-                                            EachValue<Softplus>};
+                                            EachValue<Softplus>,  EachValue<Selu>, EachValue<Softsign>};
   kFunctions[static_cast<size_t>(f.kind)](f, n, x, y);
 }
 
@@ -139,7 +162,7 @@ void Backward(const PointwiseFunction& f, int64_t n, const float* x, const float
   using Function = void (*)(const PointwiseFunction&, int64_t, const float*, const float*, float*);
   static constexpr Function kFunctions[] = {EachSlope<LeakyRelu>, EachSlope<Elu>,  EachSlope<HardSigmoid>,
                                             EachSlope<HardSwish>, EachSlope<Silu>, EachSlope<Clip>,
-                                            EachSlope<Softplus>};
+                                            EachSlope<Softplus>,  EachSlope<Selu>, EachSlope<Softsign>};
   kFunctions[static_cast<size_t>(f.kind)](f, n, x, dy, dx);
 }
 

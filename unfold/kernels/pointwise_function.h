@@ -13,6 +13,8 @@ enum class Pointwise : uint8_t {
   silu,          ///< x / (1 + exp(-x))
   clip,          ///< max(a, min(b, x)); ReLU6 with a = 0, b = 6
   softplus,      ///< log(1 + exp(x))
+  selu,          ///< b (x > 0 ? x : a (exp(x) - 1))
+  softsign,      ///< x / (1 + |x|)
 };
 
 /// A function and its settings; those it has none of are 0.

@@ -10,12 +10,16 @@
 #include "unfold/ops/adaptive_pool2d.h"
 #include "unfold/ops/batch_norm.h"
 #include "unfold/ops/conv2d.h"
+#include "unfold/ops/conv_transpose2d.h"
 #include "unfold/ops/dropout.h"
 #include "unfold/ops/join.h"
 #include "unfold/ops/linear.h"
 #include "unfold/ops/local_response_norm.h"
+#include "unfold/ops/pad.h"
 #include "unfold/ops/pointwise.h"
 #include "unfold/ops/pool2d.h"
+#include "unfold/ops/prelu.h"
+#include "unfold/ops/rearrange.h"
 #include "unfold/ops/shape_ops.h"
 #include "unfold/ops/window_attributes.h"
 
@@ -48,6 +52,12 @@ std::vector<int64_t> integers_of(const Attributes& attributes, const std::string
   return values;
 }
 
+/// As many of them as there are.
+std::vector<int64_t> integers_of(const Attributes& attributes, const std::string& name) {
+  const auto at = attributes.find(name);
+  return integers_of(attributes, name, at == attributes.end() ? 1 : at->second.size());
+}
+
 using Make = std::shared_ptr<const Op> (*)(const Attributes&);
 
 template <Pointwise kKind>
@@ -66,6 +76,12 @@ constexpr Entry kOps[] = {
      [](const Attributes& a) -> std::shared_ptr<const Op> {
        return std::make_shared<Conv2d>(integer_of(a, "out_channels", 0), window_of(a),
                                        integer_of(a, "bias", 1) != 0);
+     }},
+    {"ConvTranspose2d",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       const auto more = integers_of(a, "output_padding", 2);
+       return std::make_shared<ConvTranspose2d>(integer_of(a, "out_channels", 0), window_of(a), more[0],
+                                                more[1], integer_of(a, "bias", 1) != 0);
      }},
     {"AvgPool2d",
      [](const Attributes& a) -> std::shared_ptr<const Op> {
@@ -93,6 +109,24 @@ constexpr Entry kOps[] = {
     {"Silu", pointwise<Pointwise::silu>},
     {"Clip", pointwise<Pointwise::clip>},
     {"Softplus", pointwise<Pointwise::softplus>},
+    {"Selu", pointwise<Pointwise::selu>},
+    {"Softsign", pointwise<Pointwise::softsign>},
+    {"PRelu",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<PRelu>(integer_of(a, "num_parameters", 1), number_of(a, "init", 0.25));
+     }},
+    {"Pad",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return make_pad(integers_of(a, "pads", 4), integer_of(a, "mode", 0), number_of(a, "value", 0));
+     }},
+    {"Transpose",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<Transpose>(integers_of(a, "perm"));
+     }},
+    {"Reshape",
+     [](const Attributes& a) -> std::shared_ptr<const Op> {
+       return std::make_shared<Reshape>(integers_of(a, "shape"));
+     }},
     {"Flatten", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Flatten>(); }},
     {"Add", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Add>(); }},
     {"Mul", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Mul>(); }},
@@ -122,6 +156,8 @@ constexpr Entry kOps[] = {
        return std::make_shared<Dropout>(number_of(a, "p", 0.5));
      }},
     {"Softmax", [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<Softmax>(); }},
+    {"LogSoftmax",
+     [](const Attributes&) -> std::shared_ptr<const Op> { return std::make_shared<LogSoftmax>(); }},
 };
 
 }  // namespace

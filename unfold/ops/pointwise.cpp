@@ -30,6 +30,8 @@ constexpr Entry kEntries[] = {
     {"Silu"},
     {"Clip", {"min", -kLargest}, {"max", kLargest}},
     {"Softplus"},
+    {"Selu", {"alpha", 1.67326319217681884765625}, {"gamma", 1.05070102214813232421875}},
+    {"Softsign"},
 };
 const Entry& entry_of(Pointwise kind) {
   return kEntries[static_cast<size_t>(kind)];

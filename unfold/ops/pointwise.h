@@ -6,7 +6,8 @@
 namespace unfold {
 
 /// One of the functions of kernels/pointwise_function.h, element by element: y <- x of any shape. Its type
-/// is ONNX's name of it: "LeakyRelu", "Elu", "HardSigmoid", "HardSwish", "Silu", "Clip", "Softplus".
+/// is ONNX's name of it: "LeakyRelu", "Elu", "HardSigmoid", "HardSwish", "Silu", "Clip", "Softplus", "Selu",
+/// "Softsign".
 class PointwiseOp final : public Op {
  public:
   /// Throws usage for settings that are not finite, or a Clip whose upper end lies below the lower.

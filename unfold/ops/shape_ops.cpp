@@ -28,6 +28,14 @@ template <class T>
 void softmax_naive_backward(const Op&, const Call<T>& c) {
   reference::softmax_backward(c.n, c.out, c.y, c.dy, c.dx);
 }
+template <class T>
+void log_softmax_forward(const Op&, const Call<T>& c) {
+  reference::log_softmax_forward(c.n, c.out, c.x[0], c.y);
+}
+template <class T>
+void log_softmax_backward(const Op&, const Call<T>& c) {
+  reference::log_softmax_backward(c.n, c.out, c.y, c.dy, c.dx);
+}
 void softmax_vector_forward(const Op&, const Call<float>& c) {
   softmax_forward(c.n, c.out, c.x[0], c.y);
 }
@@ -133,6 +141,19 @@ constexpr Implementation<double> kSoftmaxDouble[] = {
      softmax_naive_backward<double>},
 };
 
+template <class T>
+constexpr Implementation<T> kLogSoftmax[] = {
+    {"log_softmax/reference", Engine::naive, "libm", log_softmax_forward<T>, log_softmax_backward<T>},
+};
+
+Shape row_of(std::span<const Shape> in, std::string_view where) {
+  if (in[0].rank() == 1 && in[0][0] >= 1) return in[0];
+  throw Error(ErrorKind::usage, "the input does not fit")
+      .where(where)
+      .wanted("one axis (classes)")
+      .got(in[0].text());
+}
+
 }  // namespace
 
 std::span<const Implementation<float>> Relayout::implementations(float) const {
@@ -153,19 +174,23 @@ std::span<const Implementation<double>> Flatten::implementations(double) const {
 }
 
 Shape Softmax::output_shape(std::span<const Shape> in, std::string_view where) const {
-  if (in[0].rank() != 1 || in[0][0] < 1) {
-    throw Error(ErrorKind::usage, "the input does not fit")
-        .where(where)
-        .wanted("one axis (classes)")
-        .got(in[0].text());
-  }
-  return in[0];
+  return row_of(in, where);
 }
 std::span<const Implementation<float>> Softmax::implementations(float) const {
   return kSoftmaxFloat;
 }
 std::span<const Implementation<double>> Softmax::implementations(double) const {
   return kSoftmaxDouble;
+}
+
+Shape LogSoftmax::output_shape(std::span<const Shape> in, std::string_view where) const {
+  return row_of(in, where);
+}
+std::span<const Implementation<float>> LogSoftmax::implementations(float) const {
+  return kLogSoftmax<float>;
+}
+std::span<const Implementation<double>> LogSoftmax::implementations(double) const {
+  return kLogSoftmax<double>;
 }
 
 }  // namespace unfold

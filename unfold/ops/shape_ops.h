@@ -40,4 +40,13 @@ class Softmax final : public Op {
   std::span<const Implementation<double>> implementations(double) const override;
 };
 
+/// The logarithm of Softmax, by its stable form.
+class LogSoftmax final : public Op {
+ public:
+  std::string_view type() const override { return "LogSoftmax"; }
+  Shape output_shape(std::span<const Shape> in, std::string_view where) const override;
+  std::span<const Implementation<float>> implementations(float) const override;
+  std::span<const Implementation<double>> implementations(double) const override;
+};
+
 }  // namespace unfold

@@ -96,8 +96,8 @@ class Probe {
   }
 
   std::vector<GradcheckRow> all() {
-    static const std::set<std::string_view> kBending{"Relu",        "MaxPool2d", "LeakyRelu", "Elu",
-                                                     "HardSigmoid", "HardSwish", "Clip"};
+    static const std::set<std::string_view> kBending{"Relu", "MaxPool2d",   "LeakyRelu", "Elu", "PRelu",
+                                                     "Selu", "HardSigmoid", "HardSwish", "Clip"};
     const bool bends = std::any_of(graph_.nodes().begin(), graph_.nodes().end(),
                                    [](const Node& node) { return kBending.contains(node.op->type()); });
     value();

@@ -28,6 +28,10 @@ T value(Pointwise kind, T a, T b, T x) {
       return std::max(a, std::min(b, x));
     case Pointwise::softplus:
       return std::max(x, T{0}) + std::log1p(std::exp(-std::abs(x)));
+    case Pointwise::selu:
+      return b * (x > 0 ? x : a * std::expm1(x));
+    case Pointwise::softsign:
+      return x / (1 + std::abs(x));
   }
   return x;
 }
@@ -49,6 +53,10 @@ T slope(Pointwise kind, T a, T b, T x) {
       return x > a && x < b ? T{1} : T{0};
     case Pointwise::softplus:
       return sigmoid(x);
+    case Pointwise::selu:
+      return b * (x > 0 ? T{1} : a * std::exp(x));
+    case Pointwise::softsign:
+      return 1 / ((1 + std::abs(x)) * (1 + std::abs(x)));
   }
   return 1;
 }

@@ -11,8 +11,8 @@ namespace unfold::reference {
 template <class T>
 void pointwise_forward(const PointwiseFunction& f, int64_t n, const T* x, T* y);
 
-/// dx = dy f'(x); where f bends, PyTorch's choice: a for leaky_relu and elu, 0 for clip and hard_sigmoid, 0
-/// at -3 and 1 at 3 for hard_swish. Overwrites dx; dx may be dy.
+/// dx = dy f'(x); where f bends, PyTorch's choice: a for leaky_relu and elu, a b for selu, 0 for clip and
+/// hard_sigmoid, 0 at -3 and 1 at 3 for hard_swish. Overwrites dx; dx may be dy.
 template <class T>
 void pointwise_backward(const PointwiseFunction& f, int64_t n, const T* x, const T* dy, T* dx);
 

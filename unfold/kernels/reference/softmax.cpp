@@ -25,6 +25,26 @@ void softmax_backward(int64_t n, int64_t classes, const T* y, const T* dy, T* dx
 }
 
 template <class T>
+void log_softmax_forward(int64_t n, int64_t classes, const T* x, T* y) {
+  for (int64_t r = 0; r < n; ++r, x += classes, y += classes) {
+    const T largest = *std::max_element(x, x + classes);
+    T sum = 0;
+    for (int64_t c = 0; c < classes; ++c) sum += std::exp(x[c] - largest);
+    const T log_sum = std::log(sum);
+    for (int64_t c = 0; c < classes; ++c) y[c] = x[c] - largest - log_sum;
+  }
+}
+
+template <class T>
+void log_softmax_backward(int64_t n, int64_t classes, const T* y, const T* dy, T* dx) {
+  for (int64_t r = 0; r < n; ++r, y += classes, dy += classes, dx += classes) {
+    T sum = 0;
+    for (int64_t c = 0; c < classes; ++c) sum += dy[c];
+    for (int64_t c = 0; c < classes; ++c) dx[c] = dy[c] - std::exp(y[c]) * sum;
+  }
+}
+
+template <class T>
 void cross_entropy(int64_t n, int64_t classes, const T* x, const int32_t* label, T scale, double* loss,
                    T* dx) {
   for (int64_t r = 0; r < n; ++r, x += classes) {
@@ -43,6 +63,8 @@ void cross_entropy(int64_t n, int64_t classes, const T* x, const int32_t* label,
 #define UNFOLD_INSTANTIATE(T)                                               \
   template void softmax_forward(int64_t, int64_t, const T*, T*);            \
   template void softmax_backward(int64_t, int64_t, const T*, const T*, T*); \
+  template void log_softmax_forward(int64_t, int64_t, const T*, T*);            \
+  template void log_softmax_backward(int64_t, int64_t, const T*, const T*, T*); \
   template void cross_entropy(int64_t, int64_t, const T*, const int32_t*, T, double*, T*);
 UNFOLD_INSTANTIATE(float)
 UNFOLD_INSTANTIATE(double)

@@ -16,6 +16,14 @@ void softmax_forward(int64_t n, int64_t classes, const T* x, T* y);
 template <class T>
 void softmax_backward(int64_t n, int64_t classes, const T* y, const T* dy, T* dx);
 
+/// y[r][c] = x[r][c] - m - log(sum over k of exp(x[r][k] - m)).  Overwrites y; y may be x.
+template <class T>
+void log_softmax_forward(int64_t n, int64_t classes, const T* x, T* y);
+
+/// dx[r][c] = dy[r][c] - exp(y[r][c]) * sum over k of dy[r][k].  Overwrites dx; dx may be dy.
+template <class T>
+void log_softmax_backward(int64_t n, int64_t classes, const T* y, const T* dy, T* dx);
+
 /// loss[r] = log(sum over k of exp(x[r][k] - m)) - (x[r][label[r]] - m): the row's cross-entropy in nats, in
 /// double. dx[r][c] = scale * (softmax(x[r])[c] - (c == label[r])): with scale = 1/N the gradient of the
 /// batch's mean. Overwrites loss (n) and dx (n, classes); dx may be null or x.
