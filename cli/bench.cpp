@@ -150,10 +150,6 @@ int run_layers(const BenchFlags& o) {
 
 int run_bench(const BenchFlags& o, const Global& global) {
   if (!o.layers.empty()) return run_layers(o);
-  const bool named = std::find(model_names().begin(), model_names().end(), o.model) != model_names().end();
-  if (!named && !std::filesystem::exists(o.model)) {
-    throw unknown_name("model", o.model, {model_names().begin(), model_names().end()});
-  }
   const std::vector<std::string> engines = bench_engines(o.engine);
   if (o.engine == "all" && !o.dump.empty())
     throw Error(ErrorKind::usage, "--dump writes a step of one engine").got("--engine all");
@@ -163,7 +159,7 @@ int run_bench(const BenchFlags& o, const Global& global) {
   settings.optimizer.kind = optimizer_named(o.optimizer);
   settings.numerics = o.machine.resolved_numerics();
 
-  const Model model = named ? make_model(o.model, 0) : open_model(o.model, global);
+  const Model model = model_called(o.model, global);
   ThreadPool pool(o.machine.resolved_threads());
   std::vector<BenchResult> results;
   for (const std::string& engine : engines) {

@@ -28,7 +28,7 @@ int run_export(const ExportFlags& o, const Global& global) {
     throw Error(ErrorKind::usage, "no file to write")
         .hint("name one: unfold export " + (o.model.empty() ? "" : o.model + " ") + "--onnx net.onnx");
   }
-  const Model model = named_or_opened(o.model, global, o.seed, shape_of(o.input));
+  const Model model = model_called(o.model, global, shape_of(o.input), o.seed);
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
   for (const ExportKind* kind : wanted) {
     const std::string what = kind->write(model);

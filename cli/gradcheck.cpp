@@ -18,11 +18,7 @@ struct GradcheckFlags {
 };
 
 int run_gradcheck(const GradcheckFlags& o, const Global& global) {
-  const bool named = std::find(model_names().begin(), model_names().end(), o.model) != model_names().end();
-  if (!named && !std::filesystem::exists(o.model)) {
-    throw unknown_name("model", o.model, {model_names().begin(), model_names().end()});
-  }
-  const Model model = named ? make_model(o.model, 0) : open_model(o.model, global);
+  const Model model = model_called(o.model, global);
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   double worst = 0;
   std::string where;
@@ -63,7 +59,8 @@ void add_gradcheck(CLI::App& app, Global& global) {
   auto o = std::make_shared<GradcheckFlags>();
   CLI::App* c =
       app.add_subcommand("gradcheck", "Check every gradient of a network against central differences");
-  c->add_option("MODEL", o->model, "lenet5 (default), lenet5-article, a model file or a run folder");
+  c->add_option("MODEL", o->model,
+                "lenet5 (default) or another name, a network in JSON, a model file or a run folder");
   c->add_option("--samples", o->check.samples, "Elements probed of each tensor; 0: all; default 40")
       ->check(CLI::NonNegativeNumber);
   c->add_option("--batch-size,--batch", o->check.batch, "Images; default 2")->check(CLI::Range(1, 1024));

@@ -67,6 +67,8 @@ int run_models(const ModelsFlags& o) {
         o.machine.resolved_threads(), o.machine.resolved_threads() == 1 ? "" : "s",
         static_cast<long long>(o.batch), o.batch == 1 ? "" : "s",
         static_cast<long long>(o.batch == 1 ? 2 : o.batch));
+    std::printf(
+        "A network of your own is a file of layers: unfold train --model my_net.json (docs/models.md).\n");
   }
   return kOk;
 }

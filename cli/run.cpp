@@ -7,6 +7,7 @@
 
 #include "cli/preprocess_option.h"
 #include "cli/terminal.h"
+#include "unfold/formats/network_file.h"
 #include "unfold/suggest.h"
 #include "unfold/train/run_folder.h"
 
@@ -87,18 +88,32 @@ Model open_model(const std::string& path, const Global& global) {
   return open_for_images(path, "", global).model;
 }
 
-Model named_or_opened(const std::string& name_or_path, const Global& global, std::optional<uint64_t> seed,
-                      const std::optional<Shape>& image) {
-  const std::vector<std::string> names(model_names().begin(), model_names().end());
-  if (std::find(names.begin(), names.end(), name_or_path) != names.end())
-    return make_model(name_or_path, seed.value_or(0), {.image = image, .classes = {}});
-  if (!name_or_path.empty() && !std::filesystem::exists(name_or_path))
-    throw unknown_name("model", name_or_path, names);
+bool is_network(const std::string& name) {
+  return std::find(model_names().begin(), model_names().end(), name) != model_names().end() ||
+         std::filesystem::path(name).extension() == ".json";
+}
+
+Network network_called(const std::string& name) {
+  const std::filesystem::path path(name);
+  if (path.extension() == ".json") return read_network(path);
+  if (is_network(name)) return network_named(name);
+  throw unknown_name("model", name, {model_names().begin(), model_names().end()});
+}
+
+Model model_called(const std::string& name, const Global& global, const std::optional<Shape>& image,
+                   std::optional<uint64_t> seed) {
+  if (is_network(name)) return make_model(network_called(name), seed.value_or(0), {.image = image});
+  const std::filesystem::path path(name);
+  if (!name.empty() && !std::filesystem::exists(path)) {
+    if (path.has_parent_path() || path.has_extension())
+      throw Error(ErrorKind::model, "there is no such file").where(name).hint("'unfold models' lists names");
+    throw unknown_name("model", name, {model_names().begin(), model_names().end()});
+  }
   if (image || seed) {
     throw Error(ErrorKind::usage, "--input and --seed are for networks by name: a file has its own")
-        .got(name_or_path);
+        .got(name);
   }
-  return open_model(name_or_path, global);
+  return open_model(name, global);
 }
 
 void MachineOptions::add_to(CLI::App* command) {

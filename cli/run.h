@@ -39,10 +39,15 @@ OpenedModel open_for_images(const std::string& path, const std::string& preproce
 /// The same, as its file has it.
 Model open_model(const std::string& path, const Global& global);
 
-/// A network that is known by name, with fresh weights, or else what open_model opens. Throws usage for what
-/// is neither, and for a seed or an image's shape with a model that has its own.
-Model named_or_opened(const std::string& name_or_path, const Global& global, std::optional<uint64_t> seed,
-                      const std::optional<Shape>& image);
+/// A network as a command line calls it: a name of 'unfold models', or a file of layers in JSON. Throws usage
+/// for another name, with the nearest; model for a file that is not there or cannot be read as one.
+Network network_called(const std::string& name);
+bool is_network(const std::string& name);  ///< or is it for open_model?
+
+/// The network with fresh weights, its input `image` if given, or what open_model opens. Throws as
+/// network_called does, and usage for a seed or an image's shape with a model that has its own.
+Model model_called(const std::string& name, const Global& global, const std::optional<Shape>& image = {},
+                   std::optional<uint64_t> seed = {});
 
 /// The options --threads and --engine, with their checks.
 struct MachineOptions {

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/run.h"
-#include "cli/suggest.h"
+#include "unfold/suggest.h"
 #include "cli/summary_onnx.h"
 #include "cli/table.h"
 #include "unfold/files.h"

@@ -18,27 +18,19 @@ struct SummaryFlags {
 
 int run_summary(const SummaryFlags& o, const Global& global) {
   const Engine engine = o.machine.resolved_engine();
-  const bool named = std::find(model_names().begin(), model_names().end(), o.model) != model_names().end();
-  if (!named && !std::filesystem::exists(o.model)) {
-    throw unknown_name("model", o.model, {model_names().begin(), model_names().end()});
-  }
-  const std::optional<Shape> input = shape_of(o.input);
-  if (input && !named)
-    throw Error(ErrorKind::usage, "--input is for networks by name: a file's has its own").got(o.model);
   Model model;
-  if (named) {
-    model = make_model(o.model, 0, {.image = input});
-  } else if (std::filesystem::path(o.model).extension() == ".onnx") {
+  if (!is_network(o.model) && std::filesystem::path(o.model).extension() == ".onnx" &&
+      std::filesystem::exists(o.model)) {
     try {
       model = load_model(o.model).model;
     } catch (const Error& e) {  // what it holds can be told all the same, if it is an ONNX file
-      if (o.plan || o.training) throw;
+      if (o.plan || o.training || !o.input.empty()) throw;
       print_onnx_summary(o.model, o.json);
       if (!global.quiet) std::cerr << "note: no network of ours: " << e.what() << std::endl;
       return kOk;
     }
   } else {
-    model = open_model(o.model, global);
+    model = model_called(o.model, global, shape_of(o.input));
   }
   const Plan<float> plan(model.graph, {.batch = o.batch,
                                        .training = o.training,
@@ -86,8 +78,10 @@ int run_summary(const SummaryFlags& o, const Global& global) {
 void add_summary(CLI::App& app, Global& global) {
   auto o = std::make_shared<SummaryFlags>();
   CLI::App* c = app.add_subcommand("summary", "Layers, shapes and parameters of a network");
-  c->add_option("MODEL", o->model,
-                "A name of 'unfold models' (default: lenet5), a model file, a run folder or an ONNX file");
+  c->add_option(
+      "MODEL", o->model,
+      "A name of 'unfold models' (default: lenet5), a network in JSON, a model file, a run folder or an ONNX "
+      "file");
   c->add_option("--input", o->input, "CxHxW of the input; default: as the network was made for");
   c->add_flag("--plan", o->plan, "Also how it will run: kernels, numerics, memory");
   c->add_flag("--training", o->training, "Of a training step");

@@ -80,16 +80,25 @@ Graph make_graph(std::string_view name, const ModelOptions& options) {
   return entry.make(options.image.value_or(entry.image), options.classes.value_or(entry.classes));
 }
 
-Model make_model(std::string_view name, uint64_t seed, const ModelOptions& options) {
+Network network_named(std::string_view name) {
   const ZooEntry& entry = zoo_entry(name);
+  return {std::string(name), entry.make, entry.image, entry.classes, entry.init, name.starts_with("lenet5")};
+}
+
+Model make_model(std::string_view name, uint64_t seed, const ModelOptions& options) {
+  return make_model(network_named(name), seed, options);
+}
+
+Model make_model(const Network& network, uint64_t seed, const ModelOptions& options) {
   Model model;
-  model.name = name;
-  model.graph = make_graph(name, options);
+  model.name = network.name;
+  model.graph =
+      network.make(options.image.value_or(network.image), options.classes.value_or(network.classes));
   model.parameters = Parameters<float>(model.graph.parameter_table());
-  initialise(model.parameters, entry.init, seed);
-  if (name.starts_with("lenet5")) {
+  initialise(model.parameters, network.init, seed);
+  if (network.digits) {
     model.preprocessing.fit =
-        name == "lenet5-article" ? Preprocessing::Fit::bilinear : Preprocessing::Fit::pad;
+        network.name == "lenet5-article" ? Preprocessing::Fit::bilinear : Preprocessing::Fit::pad;
   } else {
     const Shape image = model.graph.shape(model.graph.input());
     model.preprocessing = {
@@ -101,18 +110,22 @@ Model make_model(std::string_view name, uint64_t seed, const ModelOptions& optio
 }
 
 Model make_model_for(const Dataset& data, std::string_view name, uint64_t seed, std::optional<Shape> image) {
-  const Shape usual = zoo_entry(name).image;
+  return make_model_for(data, network_named(name), seed, std::move(image));
+}
+
+Model make_model_for(const Dataset& data, const Network& network, uint64_t seed, std::optional<Shape> image) {
+  const Shape usual = network.image;
   const Shape input = image.value_or(Shape{data.image[0], usual[1], usual[2]});
   Model model =
-      make_model(name, seed, {.image = input, .classes = static_cast<int64_t>(data.classes.size())});
+      make_model(network, seed, {.image = input, .classes = static_cast<int64_t>(data.classes.size())});
   Preprocessing& how = model.preprocessing;
   const bool same = data.image[1] == input[1] && data.image[2] == input[2];
-  if (!name.starts_with("lenet5")) how.fit = same ? Preprocessing::Fit::pad : Preprocessing::Fit::bilinear;
+  if (!network.digits) how.fit = same ? Preprocessing::Fit::pad : Preprocessing::Fit::bilinear;
   how.image_h = data.image[1];
   how.image_w = data.image[2];
   how.out_h = input[1];
   how.out_w = input[2];
-  how.digit = how.digit && are_digits(data);
+  how.digit = input[0] == 1 && are_digits(data);
   model.classes = data.classes;
   model.trained_on = data.name;
   return model;

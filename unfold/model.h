@@ -2,6 +2,7 @@
 // holds.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,7 +30,20 @@ struct Model {
   std::string summary() const;
 };
 
-/// The names make_graph and make_model know (models/zoo.h).
+/// A network that can be made for an image and a number of classes: one of the zoo (models/zoo.h), or one
+/// of a file (formats/network_file.h).
+struct Network {
+  std::string name;
+  std::function<Graph(const Shape& image, int64_t classes)> make;  ///< throws if the image does not fit
+  Shape image;                                                     ///< (C, H, W) that it was made for
+  int64_t classes = 10;
+  Init init = Init::pytorch;
+  bool digits = false;  ///< made for MNIST's digits, 28 x 28, in an input of 32 x 32
+};
+/// The one of this name. Throws usage for another name, listing all.
+Network network_named(std::string_view name);
+
+/// The names network_named, make_graph and make_model know (models/zoo.h).
 std::span<const std::string_view> model_names();
 /// What is not as the network was made for.
 struct ModelOptions {
@@ -40,9 +54,12 @@ struct ModelOptions {
 Graph make_graph(std::string_view name, const ModelOptions& options = {});
 /// The named model with fresh weights, drawn as the zoo says. Throws usage as make_graph does.
 Model make_model(std::string_view name, uint64_t seed, const ModelOptions& options = {});
+Model make_model(const Network& network, uint64_t seed, const ModelOptions& options = {});
 /// The named model for a data set: as many channels and classes as it has, and its images fitted to the
 /// network's input. Throws usage as make_graph does.
 Model make_model_for(const Dataset& data, std::string_view name, uint64_t seed,
+                     std::optional<Shape> image = {});
+Model make_model_for(const Dataset& data, const Network& network, uint64_t seed,
                      std::optional<Shape> image = {});
 
 /// Runs a model forward, over and over: the plan, its memory and its threads; batch normalisations are
