@@ -15,12 +15,12 @@
 #include "cli/run.h"
 #include "cli/run_records.h"
 #include "cli/terminal.h"
+#include "cli/train_config.h"
 #include "cli/train_options.h"
 #include "unfold/data/digit.h"
 #include "unfold/files.h"
 #include "unfold/formats/transfer.h"
 #include "unfold/kernels/gemm.h"
-#include "unfold/models/zoo.h"
 #include "unfold/suggest.h"
 #include "unfold/train/report.h"
 #include "unfold/train/run_folder.h"
@@ -37,6 +37,21 @@ constexpr double kCheckpointSeconds = 10;
 std::atomic<int> stop_signal{0};
 void on_signal(int signal) {
   if (stop_signal.exchange(signal)) std::_Exit(128 + signal);  // the second one: at once
+}
+
+/// The model of --model FILE, which goes on learning; nothing for a network that begins with fresh weights.
+std::optional<Model> begun_model(const TrainFlags& o, const Global& global) {
+  if (!is_network(o.model) && std::filesystem::exists(o.model)) {
+    if (!o.input.empty())
+      throw Error(ErrorKind::usage, "--input is for networks by name: a file's has its own").got(o.model);
+    return open_for_images(o.model, o.preprocess, global).model;
+  }
+  if (!o.preprocess.empty()) {
+    throw Error(ErrorKind::usage, "--preprocess is for a model of a file, which goes on learning")
+        .got(o.model)
+        .hint("a network by name takes the mean and deviation of what it learns from");
+  }
+  return {};
 }
 
 /// One run, new or resumed, from its first line to its report.
@@ -134,20 +149,15 @@ class TrainingRun {
   }
 
   void begin() {
-    std::optional<Model> begun;  // --model FILE
-    if (std::find(model_names().begin(), model_names().end(), o_.model) == model_names().end()) {
-      if (!std::filesystem::exists(o_.model))
-        throw unknown_name("model", o_.model, {model_names().begin(), model_names().end()});
-      if (!o_.input.empty()) {
-        throw Error(ErrorKind::usage, "--input is for networks by name: a file's has its own").got(o_.model);
-      }
-      begun = open_for_images(o_.model, o_.preprocess, global_).model;
-    } else if (!o_.preprocess.empty()) {
-      throw Error(ErrorKind::usage, "--preprocess is for a model of a file, which goes on learning")
-          .got(o_.model)
-          .hint("a network by name takes the mean and deviation of what it learns from");
-    }
+    const std::optional<Model> begun = begun_model(o_, global_);
+    const std::optional<Network> network =
+        begun ? std::nullopt : std::optional<Network>(network_called(o_.model));
     const Recipe recipe = o_.recipe(begun ? &*begun : nullptr);
+    state_.model = o_.model;
+    if (std::filesystem::exists(o_.model) &&
+        (begun || std::filesystem::path(o_.model).extension() == ".json"))
+      state_.model = std::filesystem::absolute(o_.model).string();
+    state_.input = o_.input;
     state_.data = o_.data.empty() ? "mnist" : o_.data;
     const std::vector<std::string> names = dataset_names();
     const bool named = std::find(names.begin(), names.end(), state_.data) != names.end();
@@ -155,7 +165,8 @@ class TrainingRun {
       state_.data = std::filesystem::absolute(state_.data).string();  // --resume may be called elsewhere
     state_.patience = o_.patience;
     state_.save_every = o_.save_every;
-    const std::string name = begun ? std::filesystem::absolute(o_.model).stem().string() : o_.model;
+    if (!o_.init_from.empty()) state_.init_from = std::filesystem::absolute(o_.init_from).string();
+    const std::string name = begun ? std::filesystem::absolute(o_.model).stem().string() : network->name;
     folder_ = RunFolder::create(o_.out, name, o_.force);  // said before anything is downloaded or trained
     try {
       if (begun) {
@@ -163,9 +174,9 @@ class TrainingRun {
         model_ = fitted_to(*begun, data_.train, recipe.seed);
       } else {
         const std::optional<Shape> input = shape_of(o_.input);
-        const Shape image = input.value_or(zoo_entry(o_.model).image);
+        const Shape image = input.value_or(network->image);
         data_ = load_data(state_.data, global_, {.h = image[1], .w = image[2], .skip_bad = o_.skip_bad});
-        model_ = make_model_for(data_.train, o_.model, recipe.seed, input);
+        model_ = make_model_for(data_.train, *network, recipe.seed, input);
       }
       take_weights();
       start(recipe);
@@ -174,7 +185,7 @@ class TrainingRun {
       throw;
     }
     folder_->clear();  // only now: an earlier run there outlives a new one that cannot begin
-    folder_->write_config(model_.name, trainer_->recipe(), state_, environment());
+    folder_->write_config(trainer_->recipe(), state_, environment());
     folder_->log("start", {{"model", model_.name}, {"data", model_.trained_on}});
     records_->begin(!o_.no_replay, o_.tensorboard);
     save();  // from here on there is something to resume
@@ -197,7 +208,7 @@ class TrainingRun {
     start(recipe);
     restore(checkpoint, *trainer_);
     const Position& at = trainer_->position();
-    folder_->write_config(model_.name, trainer_->recipe(), state_, environment());
+    folder_->write_config(trainer_->recipe(), state_, environment());
     folder_->log("resume", {{"epoch", std::to_string(at.epoch)}, {"step", std::to_string(at.step)}});
     folder_->write_metrics(state_);
     const std::string note = records_->go_on(at.epoch);
@@ -268,7 +279,7 @@ class TrainingRun {
     s.images_per_s = n / std::max(at.seconds, 1e-9);
     s.loss = at.loss_sum / n;
     s.acc = static_cast<double>(at.correct) / n;
-    s.lr = trainer_->recipe().schedule.at(at.epoch * s.steps + at.step - 1, s.epochs * s.steps);
+    s.lr = trainer_->recipe().schedule.at(at.epoch * s.steps + at.step - 1, s.steps, s.epochs);
     progress_.update(s);
   }
 
@@ -285,9 +296,12 @@ class TrainingRun {
     state_.norms.insert(state_.norms.end(), norms.begin(), norms.end());
     state_.best_epoch = best_epoch(state_.rows);
     const bool best = state_.best_epoch == row.epoch;
-    if (best) save_model(folder_->best(), model_);
-    save_model(folder_->last(), model_);
-    records_->epoch(state_);
+    {
+      const Trainer::Averaged averaged(*trainer_);
+      if (best) save_model(folder_->best(), model_);
+      save_model(folder_->last(), model_);
+      records_->epoch(state_);
+    }
     save();
     progress_.epoch(row, trainer_->recipe().epochs, best);
   }
@@ -364,9 +378,16 @@ void add_train(CLI::App& app, Global& global) {
             "  unfold train --model lenet5-article --seed 3\n"
             "  unfold train --data fashion-mnist --epochs 20 --out runs/fashion\n"
             "  unfold train --model resnet20 --data my_pictures/\n"
+            "  unfold train --config runs/fashion/config.json --seed 1\n"
             "  unfold train --resume runs/fashion\n\n" +
             augmentation_list());
-  on_run(c, global, [o, &global] { return TrainingRun(*o, global).train(); });
+  on_run(c, global, [o, c, &global] {
+    if (!o->config.empty()) read_config(*c, o->config);
+    if (!o->dump_config) return TrainingRun(*o, global).train();
+    const std::optional<Model> begun = begun_model(*o, global);
+    std::cout << config_text(*c, *o, o->recipe(begun ? &*begun : nullptr));
+    return static_cast<int>(kOk);
+  });
 }
 
 }  // namespace unfold::cli

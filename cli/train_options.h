@@ -10,15 +10,18 @@ namespace unfold::cli {
 
 struct TrainFlags {
   std::string model = "lenet5", data, out, resume, progress = "auto", optimizer, schedule, input, init_from,
-              preprocess;
+              preprocess, config;
   std::vector<std::string> freeze;
   std::optional<std::string> augment;
-  std::optional<int64_t> epochs, batch_size, shift;
-  std::optional<double> lr, momentum, weight_decay, val_split, target_acc, max_time;
+  std::vector<int64_t> milestones;
+  std::vector<double> betas;
+  std::optional<int64_t> epochs, batch_size, shift, step_size;
+  std::optional<double> lr, momentum, epsilon, weight_decay, warmup, gamma, label_smoothing, clip_norm, ema,
+      val_split, target_acc, max_time;
   uint64_t seed = 0;
   int64_t patience = 0, save_every = 0;
   bool nesterov = false, skip_bad = false, force = false, json = false, tensorboard = false,
-       no_replay = false;
+       no_replay = false, dump_config = false;
   MachineOptions machine;
 
   void add_to(CLI::App* command);
@@ -26,6 +29,10 @@ struct TrainFlags {
   /// FILE that goes on learning: a tenth of the learning rate, and its own mean and deviation. Throws usage
   /// for settings that cannot be.
   Recipe recipe(const Model* begun) const;
+
+ private:
+  void set_optimizer(Recipe& recipe) const;
+  void set_schedule(Recipe& recipe) const;
 };
 
 }  // namespace unfold::cli

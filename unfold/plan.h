@@ -39,6 +39,7 @@ struct PlanOptions {
   bool training = false;  ///< gradients and loss, or forward only
   Engine engine = Engine::fast;
   Numerics numerics = Numerics::fast;
+  double label_smoothing = 0;   ///< of the loss of gradient(): torch.nn.CrossEntropyLoss's
   bool input_gradient = false;  ///< also the gradient of the input (gradient checks, pictures)
   bool keep = false;            ///< training: every value and gradient stays readable after the run
   bool guards = false;          ///< for tests: memory between all tensors that nobody may touch
@@ -79,8 +80,9 @@ class Plan {
   void forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> take, Workspace<T>& workspace,
                ThreadPool& pool, bool packed = false) const;
 
-  /// Forward, cross-entropy of the output against `labels` (batch), backward. Overwrites `gradient`, the
-  /// gradient of the batch's mean loss, and `results` (batch). Random operators draw by `draws`.
+  /// Forward, cross-entropy of the output against `labels` (batch; smoothed as the options say), backward.
+  /// Overwrites `gradient`, the gradient of the batch's mean loss, and `results` (batch). Random operators
+  /// draw by `draws`.
   void gradient(const Parameters<T>& parameters, Fill<T> fill, const int32_t* labels, Parameters<T>& gradient,
                 ImageResult* results, Workspace<T>& workspace, ThreadPool& pool,
                 const Draws& draws = {}) const;
@@ -133,9 +135,9 @@ class Plan {
 
   /// Calls body(start, bytes) for all memory between tensors.
   void each_guard(Workspace<T>& workspace, FunctionRef<void(std::byte*, int64_t)> body) const;
+  int64_t bias_elements(const Step& step) const;
   int64_t parameter_elements(const Step& step) const;
   bool has_partial(const Step& step) const;  ///< or does an owner walk the shards?
-  int64_t bias_elements(const Step& step) const;
   void share();
   void place();
   void cut_gradient();

@@ -12,12 +12,13 @@ namespace {
 
 /// The loss step: each engine's own softmax. In place of the logits' gradient, dx.
 template <class T>
-void loss_step(Engine engine, int64_t n, int64_t classes, const T* x, const int32_t* labels, T scale,
+void loss_step(const PlanOptions& how, int64_t n, int64_t classes, const T* x, const int32_t* labels, T scale,
                double* loss, T* dx) {
+  const double smoothing = how.label_smoothing;
   if constexpr (std::is_same_v<T, float>) {
-    if (engine != Engine::naive) return cross_entropy(n, classes, x, labels, scale, loss, dx);
+    if (how.engine != Engine::naive) return cross_entropy(n, classes, x, labels, scale, smoothing, loss, dx);
   }
-  reference::cross_entropy(n, classes, x, labels, scale, loss, dx);
+  reference::cross_entropy(n, classes, x, labels, scale, smoothing, loss, dx);
 }
 
 }  // namespace
@@ -211,7 +212,7 @@ void Plan<T>::gradient(const Parameters<T>& parameters, Fill<T> fill, const int3
   const T scale = T{1} / static_cast<T>(options_.batch);
   const auto seed = [&](int64_t first, int64_t n, const T* logits, T* dy) {
     double loss[kShardImages];
-    loss_step(options_.engine, n, classes, logits, labels + first, scale, loss, dy);
+    loss_step(options_, n, classes, logits, labels + first, scale, loss, dy);
     for (int64_t i = 0; i < n; ++i) {
       const T* row = logits + i * classes;
       results[first + i] = {loss[i], static_cast<int32_t>(std::max_element(row, row + classes) - row)};

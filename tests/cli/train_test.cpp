@@ -63,12 +63,14 @@ TEST_CASE("train --json: one object with accuracy and loss on stdout, the text o
 
 TEST_CASE("config.json holds every setting as it was resolved, log.jsonl an object a line") {
   const Json config = Json::parse(text_of(trained().run / "config.json"));
-  for (const char* key : {"model", "data", "epochs", "batch_size", "optimizer", "momentum", "betas",
-                          "epsilon", "weight_decay", "schedule", "lr", "augment", "val_split", "seed",
-                          "engine", "patience", "save_every", "environment"}) {
+  for (const char* key :
+       {"model",    "data",   "epochs",   "batch_size",      "optimizer",  "betas", "epsilon", "weight_decay",
+        "schedule", "lr",     "warmup",   "label_smoothing", "clip_norm",  "ema",   "augment", "val_split",
+        "seed",     "engine", "patience", "save_every",      "environment"}) {
     CAPTURE(key);
     CHECK(config.contains(key));
   }
+  CHECK(!config.contains("momentum"));  // Adam has none
   CHECK(config.at("epochs") == 2);
   CHECK(config.at("batch_size") == 32);
   CHECK(config.at("data") == trained().data);

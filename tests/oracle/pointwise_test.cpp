@@ -157,11 +157,6 @@ TEST_CASE("softmax and the mean cross-entropy agree with PyTorch, logits of +-10
     CHECK(relative_error(y, values("softmax" + at + "y")) < 1e-10);
     reference::softmax_backward(n, classes, y.data(), dy.data(), dx.data());
     CHECK(relative_error(dx, values("softmax" + at + "dx")) < 1e-10);
-    reference::cross_entropy(n, classes, x.data(), label.data(), 1 / static_cast<double>(n), loss.data(),
-                             dx.data());
-    const std::vector<double> mean{std::accumulate(loss.begin(), loss.end(), 0.0) / static_cast<double>(n)};
-    CHECK(relative_error(mean, values("cross_entropy" + at + "loss")) < 1e-10);
-    CHECK(relative_error(dx, values("cross_entropy" + at + "dx")) < 1e-10);
 
     // In float the logits themselves round by 2^-24 of their size, which the exponential multiplies.
     const double tolerance = kFloat * std::max(1.0, static_cast<double>(row[2]));
@@ -169,14 +164,27 @@ TEST_CASE("softmax and the mean cross-entropy agree with PyTorch, logits of +-10
     std::vector<float> y32(x.size()), dx32(x.size());
     softmax_forward(n, classes, x32.data(), y32.data());
     CHECK(relative_error(y32, values("softmax" + at + "y")) < tolerance);
-    cross_entropy(n, classes, x32.data(), label.data(), 1 / static_cast<float>(n), loss.data(), dx32.data());
-    CHECK(relative_error(dx32, values("cross_entropy" + at + "dx")) < tolerance);
+    for (const auto& [name, smoothing] :
+         {std::pair{"cross_entropy", 0.0}, {"smoothed", 0.1}, {"much_smoothed", 0.75}}) {
+      CAPTURE(name);
+      const auto mean = [&] {
+        return std::vector{std::accumulate(loss.begin(), loss.end(), 0.0) / static_cast<double>(n)};
+      };
+      reference::cross_entropy(n, classes, x.data(), label.data(), 1 / static_cast<double>(n), smoothing,
+                               loss.data(), dx.data());
+      CHECK(relative_error(mean(), values(name + at + "loss")) < 1e-10);
+      CHECK(relative_error(dx, values(name + at + "dx")) < 1e-10);
+      cross_entropy(n, classes, x32.data(), label.data(), 1 / static_cast<float>(n), smoothing, loss.data(),
+                    dx32.data());
+      CHECK(relative_error(mean(), values(name + at + "loss")) < tolerance);
+      CHECK(relative_error(dx32, values(name + at + "dx")) < tolerance);
+    }
   }
 
   const int32_t label[] = {0, 0, 1, 2};
   const auto x = values("extreme.x");
   std::vector<double> loss(4), dx(x.size());
-  reference::cross_entropy(4, 3, x.data(), label, 0.25, loss.data(), dx.data());
+  reference::cross_entropy(4, 3, x.data(), label, 0.25, 0, loss.data(), dx.data());
   CHECK(relative_error(dx, values("extreme.dx")) < 1e-10);
   CHECK(std::accumulate(loss.begin(), loss.end(), 0.0) / 4 ==
         doctest::Approx(values("extreme.loss")[0]).epsilon(1e-12));

@@ -1,6 +1,6 @@
 """What PyTorch says, in float64: convolutions, pooling, activations, losses, optimizers, schedules, Unfold and Fold.
 
-    python tests/oracle/torch_values.py       writes values/{conv2d,pool2d,pointwise,training,operators,batch_norm,unfold}.safetensors
+    python tests/oracle/torch_values.py       writes values/{conv2d,pool2d,pointwise,training,recipe,operators,batch_norm,unfold}.safetensors
 
 Inputs are not recorded: both sides draw them from the same little generator (numbers() below, oracle::numbers in
 tests/oracle/oracle.h). They are multiples of 2^-23 in [-1, 1), exact in float32 too. Each table of cases is an int64
@@ -212,6 +212,10 @@ def pointwise():
         loss = F.cross_entropy(x, label)
         out[f"cross_entropy.{k}.loss"] = loss.detach().reshape(1).numpy()
         out[f"cross_entropy.{k}.dx"], = gradients(loss, torch.ones(()).double(), x)
+        for name, smoothing in (("smoothed", 0.1), ("much_smoothed", 0.75)):
+            loss = F.cross_entropy(x, label, label_smoothing=smoothing)
+            out[f"{name}.{k}.loss"] = loss.detach().reshape(1).numpy()
+            out[f"{name}.{k}.dx"], = gradients(loss, torch.ones(()).double(), x)
     x = torch.tensor([[1000.0, -1000.0, 0.0], [-1000.0, 1000.0, 0.0], [-1000.0, -1000.0, -1000.0],
                       [1000.0, 1000.0, 1000.0]]).double().requires_grad_()
     loss = F.cross_entropy(x, torch.tensor([0, 0, 1, 2]))
@@ -259,6 +263,80 @@ def schedule(make, lr, steps):
     return np.array(rates)
 
 
+# Kind (constant, cosine, one-cycle, step), rate, steps an epoch, epochs, warm-up in epochs, gamma, step size, milestones.
+SCHEDULES = [(0, 0.1, 5, 4, 2, 0.1, 0, 0, 0, 0), (1, 0.1, 7, 6, 2, 0.1, 0, 0, 0, 0), (1, 0.3, 10, 3, 0.5, 0.1, 0, 0, 0, 0),
+             (2, 0.2, 10, 5, 1, 0.1, 0, 0, 0, 0), (2, 0.05, 4, 10, 6, 0.1, 0, 0, 0, 0), (3, 0.1, 3, 10, 0, 0.1, 3, 0, 0, 0),
+             (3, 0.4, 1, 9, 0, 0.5, 1, 0, 0, 0), (3, 0.1, 4, 9, 0, 0.2, 0, 2, 5, 8), (3, 0.1, 4, 9, 3, 0.2, 0, 2, 5, 8),
+             (3, 0.1, 6, 5, 1.5, 0.7, 2, 0, 0, 0)]
+
+
+def rates(kind, lr, steps, epochs, warmup, gamma, size, *milestones):
+    """SCHEDULES as torch composes them, stepped after every optimizer step."""
+    of, total, rise = torch.optim.lr_scheduler, steps * epochs, round(warmup * steps)
+
+    def make(o):
+        if kind == 2:
+            return of.OneCycleLR(o, lr, total_steps=total, pct_start=rise / total)
+        warm = [of.LinearLR(o, start_factor=0.01, total_iters=rise)] if rise else []
+        if kind == 0:
+            return warm[0]
+        if kind == 1:
+            return of.SequentialLR(o, warm + [of.CosineAnnealingLR(o, total - rise)], [rise])
+        at = [m * steps for m in milestones if m] or range(size * steps, total, size * steps)
+        return of.ChainedScheduler(warm + [of.MultiStepLR(o, list(at), gamma)])
+
+    return schedule(make, lr, total)
+
+
+class RecipeNet(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(1, 4, 3, padding=1)
+        self.bn = torch.nn.BatchNorm2d(4)
+        self.fc = torch.nn.Linear(64, 5)
+
+    def forward(self, x):
+        return self.fc(F.max_pool2d(F.relu(self.bn(self.conv(x))), 2).flatten(1))
+
+
+def recipe():
+    """Six epochs of a small network with all that a recipe may hold: Nesterov, weight decay, cosine after a warm-up,
+    label smoothing, a clipped gradient, a moving average of the weights."""
+    images, batch, epochs, lr = 40, 8, 6, 0.2
+    net = RecipeNet().double()
+    with torch.no_grad():
+        for k, (name, p) in enumerate(net.named_parameters()):
+            if not name.startswith("bn."):
+                p.copy_(numbers(p.shape, 8000 + k) / 2)
+    x, labels = numbers((images, 1, 8, 8), 8100), torch.arange(images) * 7 % 5
+    steps = images // batch
+    learning_rates = rates(1, lr, steps, epochs, 1.5, 0.1, 0)
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    swa = torch.optim.swa_utils
+    average = swa.AveragedModel(net, multi_avg_fn=swa.get_ema_multi_avg_fn(0.9), use_buffers=True)
+    losses, norms = [], []
+    for step, rate in enumerate(learning_rates):
+        first = step % steps * batch
+        chosen = slice(first, first + batch)
+        loss = F.cross_entropy(net(x[chosen]), labels[chosen], label_smoothing=0.1)
+        optimizer.zero_grad()
+        loss.backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(net.parameters(), 1.1).item())
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.step()
+        average.update_parameters(net)
+        losses.append(loss.item())
+    assert 5 < sum(n > 1.1 for n in norms) < len(norms) - 5
+    out = {"losses": np.array(losses), "norms": np.array(norms)}
+    for prefix, model in (("raw.", net), ("ema.", average.module)):
+        for name, value in model.state_dict().items():
+            if "num_batches" not in name:
+                out[prefix + name] = value.double().numpy()
+    average.module.eval()
+    out["logits"] = average.module(x).detach().numpy()
+    return out
+
+
 def training():
     out = {}
     nesterov = functools.partial(torch.optim.SGD, nesterov=True)
@@ -276,6 +354,9 @@ def training():
     for k, (lr, steps) in enumerate(runs):
         out[f"one_cycle.{k}"] = schedule(lambda o: rates_of.OneCycleLR(o, lr, total_steps=steps), lr, steps)
         out[f"cosine.{k}"] = schedule(lambda o: rates_of.CosineAnnealingLR(o, steps), lr, steps)
+    out["schedules"] = np.array(SCHEDULES)
+    for k, case in enumerate(SCHEDULES):
+        out[f"rates.{k}"] = rates(*(int(v) if float(v).is_integer() else v for v in case))
     return out
 
 
@@ -290,52 +371,6 @@ UNFOLDS = [
 ]
 
 
-BATCH_NORMS = [  # shape of x, eps, momentum
-    ((4, 3, 5, 6), 1e-5, 0.1), ((2, 20, 4, 4), 1e-3, 0.5), ((7, 5), 1e-5, 0.1), ((1, 2, 3, 3), 1e-5, 1.0), ((19, 1, 1, 1), 1e-5, 0.0)]
-
-
-def batch_norm():
-    """One step of training, and inference with the running statistics behind it."""
-    out = {}
-    for k, (shape, eps, momentum) in enumerate(BATCH_NORMS):
-        channels = shape[1]
-        x = (3 * numbers(shape, 7000 + 8 * k) + 1).requires_grad_()
-        w, b = (numbers((channels,), 7001 + 8 * k + i).requires_grad_() for i in range(2))
-        mean, var = numbers((channels,), 7003 + 8 * k), 1.5 + numbers((channels,), 7004 + 8 * k)
-        y = F.batch_norm(x, mean, var, w, b, True, momentum, eps)
-        dx, dw, db = gradients(y, numbers(shape, 7005 + 8 * k), x, w, b)
-        asked = F.batch_norm(x, mean, var, w, b, False, momentum, eps)
-        for name, value in (("y", y.detach().numpy()), ("dx", dx), ("dw", dw), ("db", db), ("mean", mean.numpy()),
-                            ("var", var.numpy()), ("asked", asked.detach().numpy())):
-            out[f"batch_norm.{k}.{name}"] = value
-        out[f"batch_norm.{k}.shape"] = np.array(shape, dtype=np.int64)
-        out[f"batch_norm.{k}.settings"] = np.array([eps, momentum])
-    return out
-
-
-def unfold():
-    out = {"unfold.cases": cases_of(UNFOLDS)}
-    for k, r in enumerate(UNFOLDS):
-        g = Geometry(r)
-        settings = dict(kernel_size=g.kernel, dilation=g.dilation, padding=(g.top, g.left), stride=g.stride)
-        columns = F.unfold(numbers(g.x, 6000 + 2 * k), **settings)
-        out[f"unfold.{k}.columns"] = columns.numpy()
-        out[f"unfold.{k}.image"] = F.fold(numbers(columns.shape, 6001 + 2 * k), (g.ih, g.iw), **settings).numpy()
-        out[f"unfold.{k}.overlap"] = F.fold(torch.ones_like(columns), (g.ih, g.iw), **settings)[0, 0].int().numpy()
-    return out
-
-
-def main():
-    torch.set_num_threads(1)
-    assert len(CONVOLUTIONS) >= 40
-    for make in (conv2d, pool2d, pointwise, training, operators, batch_norm, unfold):
-        tensors = {name: np.ascontiguousarray(value) for name, value in make().items()}
-        assert all(np.isfinite(value).all() for value in tensors.values())
-        save_file(tensors, os.path.join(HERE, "values", f"{make.__name__}.safetensors"))
-
-
-if __name__ == "__main__":
-    main()
 # n, ic, ih, iw, oc, kernel (2), stride (2), padding (2), dilation (2), groups, output padding (2), bias
 TRANSPOSED = [
     (2, 3, 4, 4, 2, 3, 3, 1, 1, 0, 0, 1, 1, 1, 0, 0, 1),
@@ -389,3 +424,49 @@ def operators():
     return out
 
 
+BATCH_NORMS = [  # shape of x, eps, momentum
+    ((4, 3, 5, 6), 1e-5, 0.1), ((2, 20, 4, 4), 1e-3, 0.5), ((7, 5), 1e-5, 0.1), ((1, 2, 3, 3), 1e-5, 1.0), ((19, 1, 1, 1), 1e-5, 0.0)]
+
+
+def batch_norm():
+    """One step of training, and inference with the running statistics behind it."""
+    out = {}
+    for k, (shape, eps, momentum) in enumerate(BATCH_NORMS):
+        channels = shape[1]
+        x = (3 * numbers(shape, 7000 + 8 * k) + 1).requires_grad_()
+        w, b = (numbers((channels,), 7001 + 8 * k + i).requires_grad_() for i in range(2))
+        mean, var = numbers((channels,), 7003 + 8 * k), 1.5 + numbers((channels,), 7004 + 8 * k)
+        y = F.batch_norm(x, mean, var, w, b, True, momentum, eps)
+        dx, dw, db = gradients(y, numbers(shape, 7005 + 8 * k), x, w, b)
+        asked = F.batch_norm(x, mean, var, w, b, False, momentum, eps)
+        for name, value in (("y", y.detach().numpy()), ("dx", dx), ("dw", dw), ("db", db), ("mean", mean.numpy()),
+                            ("var", var.numpy()), ("asked", asked.detach().numpy())):
+            out[f"batch_norm.{k}.{name}"] = value
+        out[f"batch_norm.{k}.shape"] = np.array(shape, dtype=np.int64)
+        out[f"batch_norm.{k}.settings"] = np.array([eps, momentum])
+    return out
+
+
+def unfold():
+    out = {"unfold.cases": cases_of(UNFOLDS)}
+    for k, r in enumerate(UNFOLDS):
+        g = Geometry(r)
+        settings = dict(kernel_size=g.kernel, dilation=g.dilation, padding=(g.top, g.left), stride=g.stride)
+        columns = F.unfold(numbers(g.x, 6000 + 2 * k), **settings)
+        out[f"unfold.{k}.columns"] = columns.numpy()
+        out[f"unfold.{k}.image"] = F.fold(numbers(columns.shape, 6001 + 2 * k), (g.ih, g.iw), **settings).numpy()
+        out[f"unfold.{k}.overlap"] = F.fold(torch.ones_like(columns), (g.ih, g.iw), **settings)[0, 0].int().numpy()
+    return out
+
+
+def main():
+    torch.set_num_threads(1)
+    assert len(CONVOLUTIONS) >= 40
+    for make in (conv2d, pool2d, pointwise, training, recipe, operators, batch_norm, unfold):
+        tensors = {name: np.ascontiguousarray(value) for name, value in make().items()}
+        assert all(np.isfinite(value).all() for value in tensors.values())
+        save_file(tensors, os.path.join(HERE, "values", f"{make.__name__}.safetensors"))
+
+
+if __name__ == "__main__":
+    main()

@@ -112,9 +112,57 @@ TEST_CASE("the cosine and one-cycle schedules give PyTorch's rates") {
       CAPTURE(cosine);
       const Schedule schedule{cosine ? Schedule::Kind::cosine : Schedule::Kind::one_cycle, lr};
       std::vector<double> rates;
-      for (int64_t s = 0; s < steps; ++s) rates.push_back(schedule.at(s, steps));
+      for (int64_t s = 0; s < steps; ++s) rates.push_back(schedule.at(s, 1, steps));
       CHECK(oracle::relative_error(rates, values((cosine ? "cosine." : "one_cycle.") + std::to_string(k))) <
             1e-10);
     }
   }
+}
+
+TEST_CASE("step schedules and warm-ups give the rates of PyTorch's schedulers together") {
+  const oracle::Values values("training");
+  const Tensor& cases = values.tensor("schedules");
+  const int64_t width = cases.shape()[1];
+  constexpr Schedule::Kind kKinds[] = {Schedule::Kind::constant, Schedule::Kind::cosine,
+                                       Schedule::Kind::one_cycle, Schedule::Kind::step};
+  for (int64_t k = 0; k < cases.shape()[0]; ++k) {
+    CAPTURE(k);
+    const double* row = cases.data<double>() + k * width;
+    Schedule schedule{kKinds[static_cast<int>(row[0])], row[1]};
+    const auto steps = static_cast<int64_t>(row[2]), epochs = static_cast<int64_t>(row[3]);
+    schedule.warmup = row[4];
+    schedule.gamma = row[5];
+    schedule.step_size = static_cast<int64_t>(row[6]);
+    for (int64_t m = 7; m < width; ++m) {
+      if (row[m] > 0) schedule.milestones.push_back(static_cast<int64_t>(row[m]));
+    }
+    CHECK_NOTHROW(schedule.check(epochs));
+    std::vector<double> rates;
+    for (int64_t s = 0; s < steps * epochs; ++s) rates.push_back(schedule.at(s, steps, epochs));
+    CHECK(oracle::relative_error(rates, values("rates." + std::to_string(k))) < 1e-10);
+  }
+}
+
+TEST_CASE("schedules that cannot be are refused, and so is what a schedule would ignore") {
+  const auto refused = [](const Schedule& schedule, int64_t epochs = 10) {
+    CHECK_THROWS_AS(schedule.check(epochs), Error);
+  };
+  const auto with = [](Schedule::Kind kind, double warmup, double gamma, int64_t size,
+                       std::vector<int64_t> milestones) {
+    return Schedule{kind, 0.1, warmup, gamma, size, std::move(milestones)};
+  };
+  using Kind = Schedule::Kind;
+  refused({Kind::constant, 0});
+  refused({Kind::constant, std::nan("")});
+  refused(with(Kind::cosine, 10, 0.1, 0, {}));
+  refused(with(Kind::cosine, -1, 0.1, 0, {}));
+  refused(with(Kind::cosine, 0, 0.1, 3, {}));
+  refused(with(Kind::constant, 0, 0.1, 0, {3}));
+  refused(with(Kind::step, 0, 0.1, 0, {}));
+  refused(with(Kind::step, 0, 0.1, 3, {3}));
+  refused(with(Kind::step, 0, 0, 3, {}));
+  refused(with(Kind::step, 0, 0.1, -1, {}));
+  refused(with(Kind::step, 0, 0.1, 0, {3, 3}));
+  refused(with(Kind::step, 0, 0.1, 0, {0, 3}));
+  CHECK_NOTHROW(with(Kind::step, 1, 0.1, 0, {3, 20}).check(10));
 }

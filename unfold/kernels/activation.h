@@ -29,6 +29,6 @@ void softmax_forward(int64_t n, int64_t classes, const float* x, float* y);
 /// Loss and gradient of n rows of logits, as reference::cross_entropy. Overwrites loss and dx; dx may be x
 /// but not null.
 void cross_entropy(int64_t n, int64_t classes, const float* x, const int32_t* label, float scale,
-                   double* loss, float* dx);
+                   double smoothing, double* loss, float* dx);
 
 }  // namespace unfold

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "unfold/formats/model_file.h"
+#include "unfold/train/recipe_json.h"
 
 namespace unfold {
 namespace {
@@ -12,61 +13,12 @@ using Json = nlohmann::json;
 constexpr const char* kKey = "unfold.checkpoint";
 constexpr const char* kModelKey = "unfold.model";
 
-Json to_json(const Recipe& r) {
-  return {{"epochs", r.epochs},
-          {"batch_size", r.batch_size},
-          {"optimizer", optimizer_name(r.optimizer.kind)},
-          {"momentum", r.optimizer.momentum},
-          {"betas", {r.optimizer.beta1, r.optimizer.beta2}},
-          {"epsilon", r.optimizer.epsilon},
-          {"weight_decay", r.optimizer.weight_decay},
-          {"nesterov", r.optimizer.nesterov},
-          {"schedule", schedule_name(r.schedule.kind)},
-          {"lr", r.schedule.lr},
-          {"augment", augmentation_text(r.augment)},
-          {"freeze", r.freeze},
-          {"val_split", r.val_split},
-          {"seed", r.seed},
-          {"engine", engine_name(r.engine)},
-          {"numerics", numerics_name(r.numerics)},
-          {"normalise", r.normalise}};
-}
-
-Recipe recipe_from(const Json& j) {
-  Recipe r;
-  r.epochs = j.at("epochs").get<int64_t>();
-  r.batch_size = j.at("batch_size").get<int64_t>();
-  const auto betas = j.at("betas").get<std::array<double, 2>>();
-  r.optimizer = {optimizer_named(j.at("optimizer").get<std::string>()),
-                 j.at("momentum").get<double>(),
-                 betas[0],
-                 betas[1],
-                 j.at("epsilon").get<double>(),
-                 j.at("weight_decay").get<double>(),
-                 j.value("nesterov", false)};  // earlier checkpoints do not say
-  r.schedule = {schedule_named(j.at("schedule").get<std::string>()), j.at("lr").get<double>()};
-  r.augment = augmentation_from(j.value("augment", "none"));
-  if (j.contains("shift")) r.augment.crop = j.at("shift").get<int64_t>();  // of earlier checkpoints
-  r.freeze = j.value("freeze", std::vector<std::string>());
-  r.normalise = j.value("normalise", true);
-  r.val_split = j.at("val_split").get<double>();
-  r.seed = j.at("seed").get<uint64_t>();
-  r.engine = engine_named(j.at("engine").get<std::string>());
-  // Earlier checkpoints do not say: there was nothing but plain chains.
-  r.numerics = numerics_named(j.contains("numerics") ? j.at("numerics").get<std::string>() : "exact");
-  return r;
-}
-
 }  // namespace
-
-std::string recipe_json(const Recipe& recipe, int indent) {
-  return to_json(recipe).dump(indent);
-}
 
 void save_checkpoint(const std::filesystem::path& path, Trainer& trainer, const RunState& state) {
   trainer.require_finite();
   const Position& at = trainer.position();
-  const Json json = {{"recipe", to_json(trainer.recipe())},
+  const Json json = {{"recipe", Json::parse(recipe_json(trainer.recipe(), -1))},
                      {"position",
                       {{"epoch", at.epoch},
                        {"step", at.step},
@@ -77,6 +29,9 @@ void save_checkpoint(const std::filesystem::path& path, Trainer& trainer, const 
                      {"numerics", trainer.numerics_key()},
                      {"optimizer_steps", trainer.optimizer().steps()},
                      {"data", state.data},
+                     {"model", state.model},
+                     {"input", state.input},
+                     {"init_from", state.init_from},
                      {"patience", state.patience},
                      {"save_every", state.save_every},
                      {"best_epoch", state.best_epoch},
@@ -89,6 +44,7 @@ void save_checkpoint(const std::filesystem::path& path, Trainer& trainer, const 
   if (trainer.recipe().optimizer.kind != OptimizerOptions::Kind::sgd) {
     add_tensors(file, trainer.optimizer().second_moment(), "optimizer.second.");
   }
+  if (trainer.averaged()) add_tensors(file, *trainer.averaged(), "ema.");
   seal(file);
   write_safetensors(path, file);
 }
@@ -107,7 +63,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   c.model = model_from_description(model->second, where, file.elements());
   try {
     const Json json = Json::parse(text->second);
-    c.recipe = recipe_from(json.at("recipe"));
+    c.recipe = recipe_from_json(json.at("recipe").dump());
     const Json& at = json.at("position");
     c.position = {at.at("epoch").get<int64_t>(),   at.at("step").get<int64_t>(),
                   at.at("loss_sum").get<double>(), at.at("correct").get<int64_t>(),
@@ -118,6 +74,9 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
         json.at("data").get<std::string>(),   json.at("patience").get<int64_t>(),
         json.at("save_every").get<int64_t>(), parse_metrics_csv(json.at("metrics").get<std::string>(), where),
         json.at("best_epoch").get<int64_t>(), parse_norms_csv(json.at("norms").get<std::string>(), where)};
+    c.state.model = json.value("model", c.model.name);  // earlier ones do not say
+    c.state.input = json.value("input", "");
+    c.state.init_from = json.value("init_from", "");
   } catch (const std::exception& e) {
     throw Error(ErrorKind::model, "the checkpoint's state cannot be understood").where(where).got(e.what());
   }
@@ -128,6 +87,10 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   if (c.recipe.optimizer.kind != OptimizerOptions::Kind::sgd) {
     c.second_moment = Parameters<float>(table);
     read_tensors(file, c.second_moment, "optimizer.second.", where);
+  }
+  if (c.recipe.ema > 0) {
+    c.averaged = Parameters<float>(table);
+    read_tensors(file, c.averaged, "ema.", where);
   }
   return c;
 }
@@ -162,6 +125,7 @@ void restore(const Checkpoint& checkpoint, Trainer& trainer) {
   if (checkpoint.recipe.optimizer.kind != OptimizerOptions::Kind::sgd) {
     optimizer.second_moment() = checkpoint.second_moment;
   }
+  if (trainer.averaged()) *trainer.averaged() = checkpoint.averaged;
 }
 
 }  // namespace unfold

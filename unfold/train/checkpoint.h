@@ -18,6 +18,9 @@ struct RunState {
   std::vector<EpochRow> rows;       ///< finished epochs
   int64_t best_epoch = 0;           ///< 1 for the first; 0: none yet
   std::vector<NormRow> norms = {};  ///< of the finished epochs, layer by layer
+  std::string model = {};           ///< --model: a name, or the absolute path of a network's file
+  std::string input = {};           ///< --input as it was given
+  std::string init_from = {};       ///< --init-from as an absolute path
 };
 
 /// Replaces the file in one step. Holds parameters, optimizer state and steps, position, recipe, numerics
@@ -32,7 +35,7 @@ struct Checkpoint {
   Position position;
   std::string numerics_key;
   int64_t optimizer_steps = 0;
-  Parameters<float> first_moment, second_moment;
+  Parameters<float> first_moment, second_moment, averaged;
 };
 
 /// Throws model for a file that is damaged, incomplete or no checkpoint.
@@ -41,8 +44,5 @@ Checkpoint load_checkpoint(const std::filesystem::path& path);
 /// Puts a trainer made from the checkpoint's model and recipe where the checkpoint stands. Throws model if
 /// this build or machine would compute other bits than the run began with (another numerics key).
 void restore(const Checkpoint& checkpoint, Trainer& trainer);
-
-/// The recipe as JSON text, for config.json.
-std::string recipe_json(const Recipe& recipe, int indent);
 
 }  // namespace unfold

@@ -1,9 +1,9 @@
 #include "unfold/train/norms.h"
 
-#include <array>
 #include <cmath>
 
 #include "unfold/error.h"
+#include "unfold/kernels/sum.h"
 #include "unfold/train/csv.h"
 
 namespace unfold {
@@ -11,30 +11,13 @@ namespace {
 
 constexpr std::string_view kHeader = "epoch,layer,weight_norm,gradient_norm";
 
-/// In double, in 16 chains: fast, and the same for every compiler and vector width.
-double squares(int64_t n, const float* x) {
-  std::array<double, 16> sums{};
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    for (size_t j = 0; j < 16; ++j) {
-      const double v = x[i + static_cast<int64_t>(j)];
-      sums[j] += v * v;
-    }
-  }
-  for (; i < n; ++i) sums[static_cast<size_t>(i % 16)] += static_cast<double>(x[i]) * x[i];
-  for (size_t half = 8; half > 0; half /= 2) {
-    for (size_t j = 0; j < half; ++j) sums[j] += sums[j + half];
-  }
-  return sums[0];
-}
-
 }  // namespace
 
 void add_squares(const Parameters<float>& values, std::span<double> sums) {
   const auto slices = values.table().slices();
   for (size_t i = 0; i < slices.size(); ++i) {
     if (slices[i].kind == ParameterKind::buffer) continue;
-    sums[i] += squares(slices[i].shape.elements(), values.slice(static_cast<int>(i)));
+    sums[i] += sum_of_squares(slices[i].shape.elements(), values.slice(static_cast<int>(i)));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "unfold/kernels/sum.h"
 #include "unfold/kernels/update.h"
 
 namespace unfold {
@@ -63,10 +64,33 @@ Optimizer<T>::Optimizer(const std::shared_ptr<const ParameterTable>& table, cons
           .got(freeze[i]);
     }
   }
+  if (weights.empty()) {
+    Error nothing(ErrorKind::usage, "nothing is left to learn: no weight that is not frozen");
+    throw std::move(nothing).got(freeze.empty() ? "" : freeze.front());
+  }
   for (const Range& range : weights) {
     for (int64_t at = range.begin; at < range.end; at += kChunk)
       chunks_.push_back({at, std::min(range.end, at + kChunk)});
   }
+}
+
+template <class T>
+double Optimizer<T>::clip(Parameters<T>& gradient, double norm, ThreadPool& pool) {
+  T* const g = gradient.all().data();
+  const auto chunks = static_cast<int64_t>(chunks_.size());
+  squares_.resize(chunks_.size());
+  pool.run(chunks, [&](int64_t chunk, int) {
+    const auto [begin, end] = chunks_[static_cast<size_t>(chunk)];
+    squares_[static_cast<size_t>(chunk)] = sum_of_squares(end - begin, g + begin);
+  });
+  const double before = std::sqrt(sum(chunks, squares_.data()));
+  const double scale = norm / (before + 1e-6);
+  if (!(scale < 1)) return before;
+  pool.run(chunks, [&](int64_t chunk, int) {
+    const auto [begin, end] = chunks_[static_cast<size_t>(chunk)];
+    for (int64_t i = begin; i < end; ++i) g[i] *= static_cast<T>(scale);
+  });
+  return before;
 }
 
 template <class T>

@@ -39,9 +39,14 @@ class Optimizer {
  public:
   /// Slices that match one of the patterns `freeze` ("features.*": * and ? as in file names) are left alone,
   /// too. Throws usage for settings out of range (momentum and betas in [0, 1), epsilon > 0, weight decay >=
-  /// 0), and for a pattern that matches no weight.
+  /// 0), for a pattern that matches no weight, and where nothing is left to learn.
   Optimizer(const std::shared_ptr<const ParameterTable>& table, const OptimizerOptions& options,
             std::span<const std::string> freeze = {});
+
+  /// Scales the gradient of what learns, all of it together, so that its L2 norm is at most `norm`: times
+  /// norm / (its norm + 1e-6) where that is below 1 (torch.nn.utils.clip_grad_norm_). The sum of squares is
+  /// taken in double, in an order that depends on the shapes alone. Returns the norm as it was.
+  double clip(Parameters<T>& gradient, double norm, ThreadPool& pool);
 
   /// One update of `parameters` (overwritten) at learning rate `lr`.
   void step(Parameters<T>& parameters, const Parameters<T>& gradient, double lr, ThreadPool& pool);
@@ -58,7 +63,8 @@ class Optimizer {
     int64_t begin, end;
   };
   OptimizerOptions options_;
-  std::vector<Range> chunks_;  // of the flat buffer: what learns
+  std::vector<Range> chunks_;    // of the flat buffer: what learns
+  std::vector<double> squares_;  // by chunk
   Parameters<T> first_, second_;
   int64_t steps_ = 0;
 };

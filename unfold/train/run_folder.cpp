@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "unfold/files.h"
+#include "unfold/train/recipe_json.h"
 #include "unfold/train/tensorboard.h"
 
 namespace unfold {
@@ -112,10 +113,12 @@ void RunFolder::log(const std::string& event,
               json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
-void RunFolder::write_config(const std::string& model, const Recipe& recipe, const RunState& state,
+void RunFolder::write_config(const Recipe& recipe, const RunState& state,
                              const std::vector<std::pair<std::string, std::string>>& environment) const {
-  nlohmann::ordered_json json = {{"model", model}, {"data", state.data}};
+  nlohmann::ordered_json json = {{"model", state.model}, {"data", state.data}};
+  if (!state.input.empty()) json["input"] = state.input;
   json.update(nlohmann::ordered_json::parse(recipe_json(recipe, -1)));
+  if (!state.init_from.empty()) json["init_from"] = state.init_from;
   json["patience"] = state.patience;
   json["save_every"] = state.save_every;
   for (const auto& [name, value] : environment) json["environment"][name] = value;

@@ -48,7 +48,7 @@ class RunFolder {
   /// numbers.
   void log(const std::string& event, const std::vector<std::pair<std::string, std::string>>& fields);
   /// Writes config.json from the recipe and further settings.
-  void write_config(const std::string& model, const Recipe& recipe, const RunState& state,
+  void write_config(const Recipe& recipe, const RunState& state,
                     const std::vector<std::pair<std::string, std::string>>& environment) const;
   /// Writes metrics.csv and norms.csv.
   void write_metrics(const RunState& state) const;

@@ -6,8 +6,8 @@
 
 #include "unfold/files.h"
 #include "unfold/train/html.h"
+#include "unfold/train/recipe_json.h"
 #include "unfold/train/replay.h"
-#include "unfold/train/schedule.h"
 #include "unfold/train/test_results.h"
 
 namespace unfold {
@@ -19,9 +19,11 @@ using Json = nlohmann::json;
 constexpr uint64_t kMaxText = uint64_t{1} << 28;  // bytes of a file of text
 constexpr int64_t kRatePoints = 240;
 
-/// Where a setting stands in config.json, its name in the report, and the optimizer it matters for.
+/// Where a setting stands in config.json, its name in the report, the optimizers it matters for (the
+/// beginning of their names), and whether it is worth a line where it is 0.
 constexpr struct {
   const char *place, *label, *optimizer = "";
+  bool zero = true;
 } kFacts[] = {{"/environment/parameters", "Parameters"},
               {"/environment/training_images", "Training images"},
               {"/environment/validation_images", "Validation images"},
@@ -34,7 +36,12 @@ constexpr struct {
               {"/epsilon", "Epsilon", "adam"},
               {"/lr", "Learning rate"},
               {"/schedule", "Schedule"},
+              {"/warmup", "Warm-up, epochs", "", false},
               {"/weight_decay", "Weight decay"},
+              {"/label_smoothing", "Label smoothing", "", false},
+              {"/clip_norm", "Gradient clipped to norm", "", false},
+              {"/ema", "Average of weights, decay", "", false},
+              {"/init_from", "Began with the weights of"},
               {"/augment", "Augmentation"},
               {"/val_split", "Part for validation"},
               {"/patience", "Patience, epochs"},
@@ -85,20 +92,19 @@ std::vector<std::pair<double, double>> rate_between(const Json& config, const Re
   std::vector<std::pair<double, double>> points;
   if (report.epochs.empty()) return points;
   try {
-    const Schedule schedule{schedule_named(config.at("schedule").get<std::string>()),
-                            config.at("lr").get<double>()};
+    const Schedule schedule = recipe_from_json(config.dump()).schedule;
     const auto images = std::stoll(config.at("environment").at("training_images").get<std::string>());
     const int64_t batch = config.at("batch_size").get<int64_t>(), epochs = config.at("epochs").get<int64_t>();
     if (images < 1 || batch < 1 || epochs < report.epochs.back().epoch || epochs > 1000000) return points;
     const int64_t steps = (images - 1) / batch + 1, done = report.epochs.back().epoch * steps;
     for (const EpochRow& row : report.epochs) {
-      const double wanted = schedule.at(row.epoch * steps - 1, epochs * steps);
+      const double wanted = schedule.at(row.epoch * steps - 1, steps, epochs);
       if (!(std::abs(wanted - row.lr) <= 1e-6 * schedule.lr)) return points;
     }
     for (int64_t i = 0; i <= kRatePoints; ++i) {
       const int64_t step = std::min(done - 1, done * i / kRatePoints);
       points.emplace_back(static_cast<double>(step + (step == done - 1)) / static_cast<double>(steps),
-                          schedule.at(step, epochs * steps));
+                          schedule.at(step, steps, epochs));
     }
   } catch (const std::exception&) {
     points.clear();  // an older or edited config.json: the curve goes straight from epoch to epoch
@@ -118,13 +124,14 @@ Report read_report(const fs::path& folder) {
     return config.contains(at) ? value_text(config.at(at)) : std::string();
   };
   report.model = setting("/model");
+  if (fs::path(report.model).extension() == ".json") report.model = fs::path(report.model).stem().string();
   report.dataset = setting("/environment/data_set");
   if (report.dataset == "strokes") {
     report.note = "Trained and tested on strokes: digits drawn by the program itself, not MNIST.";
   }
   for (const auto& fact : kFacts) {
     const std::string value = setting(fact.place);
-    if (!value.empty() && (!*fact.optimizer || fact.optimizer == setting("/optimizer"))) {
+    if (!value.empty() && setting("/optimizer").starts_with(fact.optimizer) && (fact.zero || value != "0")) {
       report.facts.emplace_back(fact.label, value);
     }
   }

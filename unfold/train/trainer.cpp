@@ -9,6 +9,7 @@
 #include "unfold/error.h"
 #include "unfold/kernels/update.h"
 #include "unfold/random.h"
+#include "unfold/train/average.h"
 
 namespace unfold {
 namespace {
@@ -32,7 +33,11 @@ Recipe checked(Recipe recipe) {
   require(recipe.batch_size >= 1 && recipe.batch_size <= 65536, "batch size",
           static_cast<double>(recipe.batch_size));
   require(recipe.val_split >= 0 && recipe.val_split < 1, "validation split", recipe.val_split);
-  require(recipe.schedule.lr > 0 && std::isfinite(recipe.schedule.lr), "learning rate", recipe.schedule.lr);
+  recipe.schedule.check(recipe.epochs);
+  require(recipe.label_smoothing >= 0 && recipe.label_smoothing < 1, "label smoothing",
+          recipe.label_smoothing);
+  require(recipe.clip_norm >= 0 && std::isfinite(recipe.clip_norm), "clip norm", recipe.clip_norm);
+  require(recipe.ema >= 0 && recipe.ema < 1, "ema", recipe.ema);
   require(recipe.augment.crop >= 0 && recipe.augment.crop <= 64, "shift",
           static_cast<double>(recipe.augment.crop));
   return recipe;
@@ -42,6 +47,11 @@ Recipe checked(Recipe recipe) {
 
 Recipe default_recipe(std::string_view model) {
   Recipe recipe;
+  if (std::find(model_names().begin(), model_names().end(), model) == model_names().end()) {
+    recipe.batch_size = 64;
+    recipe.schedule = {Schedule::Kind::one_cycle, 3e-3};
+    return recipe;
+  }
   if (model == "lenet5-article") {
     recipe.epochs = 1;
     recipe.schedule = {Schedule::Kind::constant, 1e-3};
@@ -122,6 +132,7 @@ Trainer::Trainer(Model& model, const Dataset& data, const Recipe& recipe, Thread
       train_images_(data.size() - held_out(data, recipe.val_split)),
       optimizer_(model.parameters.shared_table(), recipe.optimizer, recipe.freeze),
       gradient_(model.parameters.shared_table()) {
+  if (recipe.ema > 0) averaged_ = model.parameters;
   require_fits(model, data);
   if (train_images_ < 1) {
     throw Error(ErrorKind::usage, "no images are left to train on")
@@ -146,9 +157,12 @@ Trainer::Sized& Trainer::sized(int64_t batch) {
   for (Sized& s : plans_) {
     if (s.batch == batch) return s;
   }
-  auto plan = std::make_unique<Plan<float>>(
-      model_.graph,
-      PlanOptions{.batch = batch, .training = true, .engine = recipe_.engine, .numerics = recipe_.numerics});
+  auto plan =
+      std::make_unique<Plan<float>>(model_.graph, PlanOptions{.batch = batch,
+                                                              .training = true,
+                                                              .engine = recipe_.engine,
+                                                              .numerics = recipe_.numerics,
+                                                              .label_smoothing = recipe_.label_smoothing});
   auto workspace = std::make_unique<Workspace<float>>(plan->memory(), pool_.threads());
   plans_.push_back({batch, std::move(plan), std::move(workspace)});
   return plans_.back();
@@ -166,7 +180,7 @@ void Trainer::shuffle() {
 
 double Trainer::lr() const {
   const int64_t steps = steps_per_epoch();
-  return recipe_.schedule.at(position_.epoch * steps + position_.step, recipe_.epochs * steps);
+  return recipe_.schedule.at(position_.epoch * steps + position_.step, steps, recipe_.epochs);
 }
 
 void Trainer::step() {
@@ -207,8 +221,10 @@ void Trainer::step() {
     if (position_.step == 0) position_.gradient_squares.assign(model_.parameters.table().slices().size(), 0);
     add_squares(gradient_, position_.gradient_squares);
   }
+  if (recipe_.clip_norm > 0) optimizer_.clip(gradient_, recipe_.clip_norm, pool_);
   optimizer_.step(model_.parameters, gradient_, lr(), pool_);
   take_buffers(gradient_, model_.parameters);
+  if (averaged_) average(model_.parameters, recipe_.ema, optimizer_.steps() == 1, *averaged_, pool_);
   position_.loss_sum += loss;
   position_.correct += correct;
   ++position_.step;
@@ -223,6 +239,7 @@ void Trainer::diverged(int64_t batch, Fill<float> fill, const Draws& draws) {
                                           .training = true,
                                           .engine = recipe_.engine,
                                           .numerics = recipe_.numerics,
+                                          .label_smoothing = recipe_.label_smoothing,
                                           .keep = true});
     Workspace<float> workspace(plan.memory(), pool_.threads());
     plan.gradient(model_.parameters, fill, labels_.data(), gradient_, results_.data(), workspace, pool_,
@@ -258,6 +275,7 @@ void Trainer::require_finite() {
   if (recipe_.optimizer.kind != OptimizerOptions::Kind::sgd) {
     check(optimizer_.second_moment(), "the second moment of ");
   }
+  if (averaged_) check(*averaged_, "the average of ");
 }
 
 std::vector<NormRow> Trainer::norms() const {
@@ -273,8 +291,9 @@ EpochRow Trainer::finish_epoch() {
   row.seconds = position_.seconds;
   row.images_per_s = static_cast<double>(train_images_) / std::max(position_.seconds, 1e-9);
   row.lr =
-      recipe_.schedule.at((position_.epoch + 1) * steps_per_epoch() - 1, recipe_.epochs * steps_per_epoch());
+      recipe_.schedule.at((position_.epoch + 1) * steps_per_epoch() - 1, steps_per_epoch(), recipe_.epochs);
   if (val_images() > 0) {
+    const Averaged averaged(*this);
     const Evaluation e =
         evaluate(model_, data_, train_images_, val_images(), recipe_.engine, pool_, recipe_.numerics);
     row.val_loss = e.loss;

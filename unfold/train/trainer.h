@@ -3,7 +3,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "unfold/data/augment.h"
@@ -27,6 +29,13 @@ struct Recipe {
   /// Part of the training data held out: its last images, never trained on. Data published with a validation
   /// part keeps that instead.
   double val_split = 1.0 / 6;
+  /// torch.nn.CrossEntropyLoss's: part of each label that is spread over all classes. In training alone: what
+  /// is validated and tested is the plain cross-entropy.
+  double label_smoothing = 0;
+  double clip_norm = 0;  ///< the largest L2 norm of a step's whole gradient (Optimizer::clip); 0: no limit
+  /// Decay of the moving average of the weights (train/average.h), which is what is validated and saved; 0:
+  /// none.
+  double ema = 0;
   uint64_t seed = 0;
   Engine engine = Engine::fast;
   Numerics numerics = Numerics::fast;
@@ -34,7 +43,8 @@ struct Recipe {
   bool operator==(const Recipe&) const = default;
 };
 
-/// The default recipe of a named model (chosen on validation data): see docs/guide/8-errata.md.
+/// The default recipe of a named model (chosen on validation data): see docs/guide/8-errata.md. For a network
+/// of one's own, whose name is no model's, Adam and one cycle, and images as they are.
 Recipe default_recipe(std::string_view model);
 
 /// Where a run stands; with the parameters and the optimizer's state, all a checkpoint needs.
@@ -80,6 +90,8 @@ class Trainer {
   const Recipe& recipe() const { return recipe_; }
   Position& position() { return position_; }
   Optimizer<float>& optimizer() { return optimizer_; }
+  /// The moving average of the weights, or null where the recipe has none.
+  Parameters<float>* averaged() { return averaged_ ? &*averaged_ : nullptr; }
   const Model& model() const { return model_; }
   std::string numerics_key() const { return plans_.front().plan->numerics_key(); }
   double lr() const;  ///< of the next step
@@ -91,9 +103,25 @@ class Trainer {
   /// infinite: the last update was too large.
   void require_finite();
   bool epoch_done() const { return position_.step == steps_per_epoch(); }
+  /// While it lives, the model has the average of its weights in their place, if the recipe keeps one: to
+  /// evaluate or save it. No step may be taken meanwhile.
+  class Averaged {
+   public:
+    explicit Averaged(Trainer& trainer) : trainer_(trainer) { exchange(); }
+    ~Averaged() { exchange(); }
+    Averaged(const Averaged&) = delete;
+    Averaged& operator=(const Averaged&) = delete;
+
+   private:
+    void exchange() {
+      if (trainer_.averaged_) std::swap(*trainer_.averaged_, trainer_.model_.parameters);
+    }
+    Trainer& trainer_;
+  };
   /// Norms of the weights as they are, and of the running epoch's gradients so far, layer by layer.
   std::vector<NormRow> norms() const;
-  /// Closes the finished epoch: evaluates the validation images, moves on to the next epoch, returns its row.
+  /// Closes the finished epoch: evaluates the validation images (with the average of the weights, if there is
+  /// one), moves on to the next epoch, returns its row.
   EpochRow finish_epoch();
   /// What the last finish_epoch found in the validation images; of no classes before, and without such
   /// images.
@@ -116,6 +144,7 @@ class Trainer {
   int64_t train_images_;
   Optimizer<float> optimizer_;
   Parameters<float> gradient_;
+  std::optional<Parameters<float>> averaged_;
   std::vector<Sized> plans_;    // the full batch, and the last one of an epoch if it is smaller
   std::vector<int64_t> order_;  // the epoch's images
   int64_t order_epoch_ = -1;
