@@ -179,7 +179,7 @@ TEST_CASE(
     "gradients") {
   const Graph g = residual(10);
   const auto names = Plan<float>(g, {.batch = 20, .training = true}).kernels();
-  CHECK(std::count(names.begin(), names.end(), "batch_norm/nhwc") == 3);
+  CHECK(std::count(names.begin(), names.end(), "batch_norm+relu/nhwc") == 3);
   for (const int64_t batch : {2, 20, 33}) {
     CAPTURE(batch);
     compare_with_double(g, batch, true, 2e-5);

@@ -7,6 +7,7 @@
 #include "unfold/error.h"
 #include "unfold/kernels/lanes.h"
 #include "unfold/ops/fused.h"
+#include "unfold/ops/kept.h"
 #include "unfold/ops/shape_ops.h"
 
 namespace unfold {
@@ -49,6 +50,9 @@ const Implementation<T>* choose(const Op& op, const std::vector<Shape>& in, cons
 
 template <class T>
 class Lowering {
+  /// In double, all is naive; single images have nothing to fuse.
+  static constexpr bool kFuses = std::is_same_v<T, float> && !kSmallBuild;
+
  public:
   Lowering(const Graph& graph, const LoweringOptions& options) : graph_(graph), options_(options) {
     if (options.training) {
@@ -59,6 +63,7 @@ class Lowering {
     for (int v = 0; v < graph.values(); ++v) {
       if (graph.shape({v}).elements() > kLaneElements) low_.by_layer = true;
     }
+    if (kSmallBuild) return;
     trunk_ = low_.by_layer ? Layout::nhwc : options.lanes ? Layout::chwn16 : Layout::nchw;
   }
 
@@ -75,12 +80,18 @@ class Lowering {
       }
       Node node = nodes[i];
       size_t count = 1;
-      if (auto three = fused_first(i)) {
-        node.op = std::move(three);
-        count = 3;
-      } else if (auto two = fused(i)) {
-        node.op = std::move(two);
-        count = 2;
+      if constexpr (kFuses) {
+        if (auto three = fused_first(i)) {
+          node.op = std::move(three);
+          count = 3;
+        } else if (auto end = fused_residual(i)) {
+          node.op = std::move(end);
+          node.inputs.push_back(other_input(nodes[i + 1], nodes[i].output));
+          count = 3;
+        } else if (auto two = fused(i)) {
+          node.op = std::move(two);
+          count = 2;
+        }
       }
       for (size_t k = 1; k < count; ++k) node.name += "+" + nodes[i + k].name;
       node.output = nodes[i + count - 1].output;
@@ -109,14 +120,30 @@ class Lowering {
   }
 
   /// Whether the next node alone reads what node i makes, and operators may be joined.
-  bool feeds_next(size_t i) const {
+  bool is_next_only(size_t i) const {
     const std::vector<Node>& nodes = graph_.nodes();
-    if constexpr (!std::is_same_v<T, float>) return false;
     if (!options_.fuse || trunk_ == Layout::nchw || i + 1 >= nodes.size()) return false;
-    int readers = 0;
-    for (const Node& node : nodes)
-      readers += static_cast<int>(std::count(node.inputs.begin(), node.inputs.end(), nodes[i].output));
-    return readers == 1 && nodes[i + 1].inputs == std::vector<ValueId>{nodes[i].output};
+    const auto reads = [&](const Node& node) {
+      return std::count(node.inputs.begin(), node.inputs.end(), nodes[i].output);
+    };
+    std::ptrdiff_t readers = 0;
+    for (const Node& node : nodes) readers += reads(node);
+    return readers == 1 && reads(nodes[i + 1]) == 1;
+  }
+
+  /// The same, where the next node reads nothing else.
+  bool feeds_next(size_t i) const { return is_next_only(i) && graph_.nodes()[i + 1].inputs.size() == 1; }
+
+  /// Of a node's two inputs, the one that is not `one`.
+  static ValueId other_input(const Node& node, ValueId one) { return node.inputs[node.inputs[0] == one]; }
+
+  /// Node i and the next two as one operator, if they end a residual block.
+  std::shared_ptr<const Op> fused_residual(size_t i) const {
+    const std::vector<Node>& nodes = graph_.nodes();
+    if (!is_next_only(i) || nodes[i + 1].inputs.size() != 2 || !feeds_next(i + 1)) return nullptr;
+    if (graph_.shape(other_input(nodes[i + 1], nodes[i].output)) != graph_.shape(nodes[i].output))
+      return nullptr;
+    return fuse_residual(*nodes[i].op, *nodes[i + 1].op, *nodes[i + 2].op);
   }
 
   /// Node i and the next as one operator, if there is a kernel for both.
@@ -164,7 +191,7 @@ class Lowering {
   /// The value in this layout: itself, or a conversion of it, made once.
   int in_layout(int value, Layout layout) {
     const auto v = static_cast<size_t>(value);
-    if (low_.layouts[v] == layout) return value;
+    if (kSmallBuild || low_.layouts[v] == layout) return value;
     const auto made = converted_.find({value, layout});
     if (made != converted_.end()) return made->second;
     LoweredNode<T> node;

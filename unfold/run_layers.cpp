@@ -34,7 +34,8 @@ Call<T> Plan<T>::part(const Step& step, int64_t n, int64_t index, int64_t tasks,
   return c;
 }
 
-/// What a pass of one step has to know of the whole batch: sums of each image, then their sum.
+/// What a pass of one step has to know of the whole batch: sums of each image, then their sum. Backward, dy
+/// is made ready for it while it is in the cache.
 template <class T>
 void Plan<T>::batch(const Run& run, size_t index, const typename Implementation<T>::Batch& of,
                     double StepTimes::* time) const {
@@ -42,10 +43,16 @@ void Plan<T>::batch(const Run& run, size_t index, const typename Implementation<
   const Step& step = steps_[index];
   const Slab slab{run.workspace.slab(0)};
   const int64_t n = options_.batch;
+  const bool prepare = &of == &step.kernel->backward_batch && step.kernel->prepare;
   run.pool.run(n, [&](int64_t image, int worker) {
     const Worker w = run.worker(worker);
     const Timed timed(w.times ? &(w.times[index].*time) : nullptr);
-    of.gather(*step.op, part(step, n, image, n, slab, w));
+    Call<T> c = part(step, n, image, n, slab, w);
+    if (prepare) {
+      c.dx = at(slab, value_gradient_at_[static_cast<size_t>(step.output)]) + image * step.out;
+      step.kernel->prepare(*step.op, c);
+    }
+    of.gather(*step.op, c);
   });
   const Worker w = run.worker(0);
   const Timed timed(w.times ? &(w.times[index].*time) : nullptr);
@@ -97,7 +104,7 @@ void Plan<T>::backward_layer(const Run& run, size_t index, Parameters<T>& gradie
   const Step& step = steps_[index];
   const int64_t n = options_.batch;
   const Slab slab{run.workspace.slab(0)};
-  if (step.kernel->prepare) {
+  if (step.kernel->prepare && !step.kernel->backward_batch.gather) {
     run.pool.run(n, [&](int64_t image, int worker) {
       const Worker w = run.worker(worker);
       const Timed timed(w.times ? &w.times[index].backward_data : nullptr);

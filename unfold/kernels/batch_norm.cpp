@@ -87,6 +87,22 @@ void ChannelAffine(const ChannelView& view, const float* x, const float* center,
   });
 }
 
+void ChannelAffineRelu(const ChannelView& view, const float* x, const float* center, const float* scale,
+                       const float* shift, const float* residual, float* y) {
+  const auto walk = [&](auto add) {
+    EachOfChannels(view, [=](auto d, int64_t at, auto of) {
+      const auto centred = hn::Sub(hn::LoadU(d, x + at), of(center));
+      const auto sum = add(d, at, hn::Add(hn::Mul(centred, of(scale)), of(shift)));
+      hn::StoreU(hn::IfThenZeroElse(hn::Lt(sum, hn::Zero(d)), sum), d, y + at);
+    });
+  };
+  if (residual) {
+    walk([=](auto d, int64_t at, auto v) { return hn::Add(v, hn::LoadU(d, residual + at)); });
+  } else {
+    walk([](auto, int64_t, auto v) { return v; });
+  }
+}
+
 void ChannelAffineBackward(const ChannelView& view, const float* dy, const float* scale, const float* x,
                            const float* center, const float* slope, const float* shift, float* dx) {
   EachOfChannels(view, [=](auto d, int64_t at, auto of) {
@@ -105,6 +121,7 @@ namespace unfold {
 
 HWY_EXPORT(ChannelSums);
 HWY_EXPORT(ChannelAffine);
+HWY_EXPORT(ChannelAffineRelu);
 HWY_EXPORT(ChannelAffineBackward);
 
 void channel_sums(const ChannelView& view, const float* a, const float* b, double* sum, double* product) {
@@ -113,6 +130,10 @@ void channel_sums(const ChannelView& view, const float* a, const float* b, doubl
 void channel_affine(const ChannelView& view, const float* x, const float* center, const float* scale,
                     const float* shift, float* y) {
   HWY_DYNAMIC_DISPATCH(ChannelAffine)(view, x, center, scale, shift, y);
+}
+void channel_affine_relu(const ChannelView& view, const float* x, const float* center, const float* scale,
+                         const float* shift, const float* residual, float* y) {
+  HWY_DYNAMIC_DISPATCH(ChannelAffineRelu)(view, x, center, scale, shift, residual, y);
 }
 void channel_affine_backward(const ChannelView& view, const float* dy, const float* scale, const float* x,
                              const float* center, const float* slope, const float* shift, float* dx) {

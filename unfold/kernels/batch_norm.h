@@ -13,6 +13,11 @@ void channel_sums(const ChannelView& view, const float* a, const float* b, doubl
 void channel_affine(const ChannelView& view, const float* x, const float* center, const float* scale,
                     const float* shift, float* y);
 
+/// channel_affine, then, if `residual` is not null, its elements added, then max(., 0): NaN and -0 stay.
+/// Overwrites y, which may be x or `residual`.
+void channel_affine_relu(const ChannelView& view, const float* x, const float* center, const float* scale,
+                         const float* shift, const float* residual, float* y);
+
 void channel_affine_backward(const ChannelView& view, const float* dy, const float* scale, const float* x,
                              const float* center, const float* slope, const float* shift, float* dx);
 

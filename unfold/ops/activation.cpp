@@ -6,6 +6,7 @@
 #include "unfold/kernels/activation.h"
 #include "unfold/kernels/lanes.h"
 #include "unfold/kernels/reference/activation.h"
+#include "unfold/ops/kept.h"
 
 namespace unfold {
 namespace {
@@ -142,22 +143,22 @@ Tanh::Tanh(double scale) : scale_(scale) {
 }
 
 std::span<const Implementation<float>> Tanh::implementations(float) const {
-  return kTanhFloat;
+  return kept<kTanhFloat>();
 }
 std::span<const Implementation<double>> Tanh::implementations(double) const {
-  return kTanhDouble;
+  return kept_double<kTanhDouble>();
 }
 std::span<const Implementation<float>> Relu::implementations(float) const {
-  return kReluFloat;
+  return kept<kReluFloat>();
 }
 std::span<const Implementation<double>> Relu::implementations(double) const {
-  return kReluDouble;
+  return kept_double<kReluDouble>();
 }
 std::span<const Implementation<float>> Sigmoid::implementations(float) const {
-  return kSigmoidFloat;
+  return kept<kSigmoidFloat>();
 }
 std::span<const Implementation<double>> Sigmoid::implementations(double) const {
-  return kSigmoidDouble;
+  return kept_double<kSigmoidDouble>();
 }
 
 }  // namespace unfold

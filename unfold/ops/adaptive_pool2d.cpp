@@ -3,6 +3,7 @@
 #include "unfold/error.h"
 #include "unfold/kernels/lanes.h"
 #include "unfold/kernels/reference/adaptive_pool2d.h"
+#include "unfold/ops/kept.h"
 
 namespace unfold {
 namespace {
@@ -75,10 +76,10 @@ Shape AdaptiveAvgPool2d::output_shape(std::span<const Shape> in, std::string_vie
 }
 
 std::span<const Implementation<float>> AdaptiveAvgPool2d::implementations(float) const {
-  return kFloat;
+  return kept<kFloat>();
 }
 std::span<const Implementation<double>> AdaptiveAvgPool2d::implementations(double) const {
-  return kDouble;
+  return kept_double<kDouble>();
 }
 
 }  // namespace unfold

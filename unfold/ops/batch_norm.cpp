@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include "unfold/error.h"
+#include "unfold/kernels/activation.h"
 #include "unfold/kernels/batch_norm.h"
 #include "unfold/kernels/lanes.h"
+#include "unfold/ops/kept.h"
 
 namespace unfold {
 namespace {
@@ -131,9 +133,9 @@ int64_t inference_scratch(const Op&, const Call<T>& c) {
   return c.training ? 0 : 2 * c.shapes[0][0];
 }
 
-template <class T, class Kernels, Layout kLayout>
-void forward(const Op& op, const Call<T>& c) {
-  const ChannelView view = view_of<T, kLayout>(c);
+/// Calls affine(view, image, center, scale) for every image.
+template <class T, Layout kLayout, class Affine>
+void each_image(const Op& op, const Call<T>& c, Affine affine) {
   const T *center = c.mean, *scale = c.scratch;
   if (c.training) {
     const Kept<T> kept(c);
@@ -142,7 +144,22 @@ void forward(const Op& op, const Call<T>& c) {
     inference_scale(op, c);
   }
   for (int64_t i = 0; i < (kLayout == Layout::chwn16 ? 1 : c.n); ++i)
+    affine(view_of<T, kLayout>(c), i, center, scale);
+}
+
+template <class T, class Kernels, Layout kLayout>
+void forward(const Op& op, const Call<T>& c) {
+  each_image<T, kLayout>(op, c, [&](const ChannelView& view, int64_t i, const T* center, const T* scale) {
     Kernels::affine(view, c.x[0] + i * c.in, center, scale, c.b, c.y + i * c.out);
+  });
+}
+template <Layout kLayout>
+void relu_forward(const Op& op, const Call<float>& c) {
+  each_image<float, kLayout>(
+      op, c, [&](const ChannelView& view, int64_t i, const float* center, const float* scale) {
+        const float* const residual = op.inputs() == 2 ? c.x[1] + i * c.out : nullptr;
+        channel_affine_relu(view, c.x[0] + i * c.in, center, scale, c.b, residual, c.y + i * c.out);
+      });
 }
 
 template <class T, class Kernels, Layout kLayout>
@@ -176,6 +193,33 @@ constexpr Implementation<T> implementation(const char* name, Engine engine) {
           .backward_batch = {gather<T, Kernels, kLayout, true>, merge_backward<T, kLayout>}};
 }
 
+/// dy before the ReLU, in place.
+void mask_gradient(const Op&, const Call<float>& c) {
+  relu_backward(c.n * c.out, c.y, c.dx, c.dx);
+}
+/// The gradient of what was added is dy, which has been masked.
+template <Layout kLayout>
+void relu_backward_data(const Op& op, const Call<float>& c) {
+  if (c.input == 1) {
+    std::copy_n(c.dy, c.n * c.out, c.dx);
+  } else {
+    backward<float, Vector, kLayout>(op, c);
+  }
+}
+
+template <Layout kLayout>
+constexpr Implementation<float> with_relu(const char* name) {
+  Implementation<float> made = implementation<float, Vector, kLayout>(name, Engine::fast);
+  made.forward = relu_forward<kLayout>;
+  made.backward_data = relu_backward_data<kLayout>;
+  made.prepare = mask_gradient;
+  return made;
+}
+
+constexpr Implementation<float> kReluFloat[] = {
+    with_relu<Layout::nhwc>("batch_norm+relu/nhwc"),
+    with_relu<Layout::chwn16>("batch_norm+relu/lanes"),
+};
 constexpr Implementation<float> kFloat[] = {
     implementation<float, Vector, Layout::nhwc>("batch_norm/nhwc", Engine::fast),
     implementation<float, Vector, Layout::chwn16>("batch_norm/lanes", Engine::fast),
@@ -215,10 +259,13 @@ std::vector<ParameterSpec> BatchNorm::parameters(std::span<const Shape> in) cons
 }
 
 std::span<const Implementation<float>> BatchNorm::implementations(float) const {
-  return kFloat;
+  return kept<kFloat>();
 }
 std::span<const Implementation<double>> BatchNorm::implementations(double) const {
-  return kDouble;
+  return kept_double<kDouble>();
+}
+std::span<const Implementation<float>> BatchNormRelu::implementations(float) const {
+  return kReluFloat;
 }
 
 }  // namespace unfold

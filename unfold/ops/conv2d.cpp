@@ -9,6 +9,7 @@
 #include "unfold/kernels/nhwc_winograd.h"
 #include "unfold/kernels/reference/conv2d.h"
 #include "unfold/kernels/rows.h"
+#include "unfold/ops/kept.h"
 #include "unfold/ops/window_attributes.h"
 
 namespace unfold {
@@ -360,10 +361,10 @@ std::vector<ParameterSpec> Conv2d::parameters(std::span<const Shape> in) const {
 }
 
 std::span<const Implementation<float>> Conv2d::implementations(float) const {
-  return kFloat;
+  return kept<kFloat>();
 }
 std::span<const Implementation<double>> Conv2d::implementations(double) const {
-  return kDouble;
+  return kept_double<kDouble>();
 }
 
 std::span<const Implementation<float>> Conv2dRelu::implementations(float) const {

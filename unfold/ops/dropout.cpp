@@ -5,6 +5,7 @@
 
 #include "unfold/error.h"
 #include "unfold/kernels/lanes.h"
+#include "unfold/ops/kept.h"
 #include "unfold/random.h"
 
 namespace unfold {
@@ -96,10 +97,10 @@ Dropout::Dropout(double p) : p_(p) {
 }
 
 std::span<const Implementation<float>> Dropout::implementations(float) const {
-  return kFloat;
+  return kept<kFloat>();
 }
 std::span<const Implementation<double>> Dropout::implementations(double) const {
-  return kDouble;
+  return kept_double<kDouble>();
 }
 
 }  // namespace unfold

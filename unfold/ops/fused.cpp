@@ -4,7 +4,9 @@
 
 #include "unfold/kernels/lanes.h"
 #include "unfold/ops/activation.h"
+#include "unfold/ops/batch_norm.h"
 #include "unfold/ops/conv2d.h"
+#include "unfold/ops/join.h"
 #include "unfold/ops/pool2d.h"
 
 namespace unfold {
@@ -280,6 +282,9 @@ std::span<const Implementation<float>> ReluMaxPool::implementations(float) const
 }  // namespace
 
 std::shared_ptr<const Op> fuse(const Op& first, const Op& second, const Shape& in, Layout layout) {
+  if (second.type() == "Relu" && first.type() == "BatchNorm")
+    return std::make_shared<BatchNormRelu>(static_cast<const BatchNorm&>(first), false);
+  if (second.type() == "Relu" && first.type() == "Add") return std::make_shared<AddRelu>();
   if (layout == Layout::nhwc) {
     const bool both = first.type() == "Conv2d" && second.type() == "Relu";
     return both ? std::make_shared<Conv2dRelu>(static_cast<const Conv2d&>(first)) : nullptr;
@@ -294,9 +299,15 @@ std::shared_ptr<const Op> fuse(const Op& first, const Op& second, const Shape& i
   return nullptr;
 }
 
+std::shared_ptr<const Op> fuse_residual(const Op& norm, const Op& add, const Op& activation) {
+  if (norm.type() != "BatchNorm" || add.type() != "Add" || activation.type() != "Relu") return nullptr;
+  return std::make_shared<BatchNormRelu>(static_cast<const BatchNorm&>(norm), true);
+}
+
 std::shared_ptr<const Op> fuse(const Op& convolution, const Op& activation, const Op& pooling,
                                const Shape& in) {
-  if (convolution.type() != "Conv2d") return nullptr;
+  if (convolution.type() != "Conv2d" || (activation.type() != "Relu" && activation.type() != "Tanh"))
+    return nullptr;
   const Shape middle = convolution.output_shape(std::span(&in, 1), "fuse");
   const auto both = fuse(activation, pooling, middle, Layout::chwn16);
   if (!both) return nullptr;

@@ -5,6 +5,7 @@
 
 #include "unfold/error.h"
 #include "unfold/kernels/lanes.h"
+#include "unfold/ops/kept.h"
 
 namespace unfold {
 namespace {
@@ -79,10 +80,20 @@ struct Sum {
   static T forward(T a, T b) {
     return a + b;
   }
-  /// The gradient of one input, from dy and the other input.
+  /// The gradient of one input, from dy, the other input and the output.
   template <class T>
-  static T backward(T dy, T) {
+  static T backward(T dy, T, T) {
     return dy;
+  }
+};
+struct ReluOfSum {
+  template <class T>
+  static T forward(T a, T b) {
+    return a + b < 0 ? T{0} : a + b;
+  }
+  template <class T>
+  static T backward(T dy, T, T y) {
+    return y > 0 ? dy : T{0};
   }
 };
 struct Product {
@@ -91,7 +102,7 @@ struct Product {
     return a * b;
   }
   template <class T>
-  static T backward(T dy, T other) {
+  static T backward(T dy, T other, T) {
     return dy * other;
   }
 };
@@ -121,21 +132,21 @@ void backward2(const Op&, const Call<T>& c) {
   const auto k = static_cast<size_t>(c.input);
   const Shape &mine = c.shapes[k], &others = c.shapes[1 - k];
   for (int64_t i = 0; i < images(c, kLayout); ++i) {
-    const T *other = c.x[1 - k] + i * others.elements(), *dy = c.dy + i * c.out;
+    const T *other = c.x[1 - k] + i * others.elements(), *dy = c.dy + i * c.out, *y = c.y + i * c.out;
     T* dx = c.dx + i * mine.elements();
     const bool repeated = mine.elements() < c.out;
     if (repeated) std::fill_n(dx, mine.elements() * (kLayout == Layout::chwn16 ? lanes::kLanes : 1), T{0});
     each_run(mine, others, kLayout,
              [=](int64_t at, int64_t at_mine, int64_t at_other, int64_t n, int64_t step, int64_t step_other) {
-               const T *rd = dy + at, *ro = other + at_other;
+               const T *rd = dy + at, *ro = other + at_other, *ry = y + at;
                T* to = dx + at_mine;
                if (!repeated) {
-                 for (int64_t e = 0; e < n; ++e) to[e] = F::backward(rd[e], ro[e * step_other]);
+                 for (int64_t e = 0; e < n; ++e) to[e] = F::backward(rd[e], ro[e * step_other], ry[e]);
                } else if (step == 1) {
-                 for (int64_t e = 0; e < n; ++e) to[e] += F::backward(rd[e], ro[e * step_other]);
+                 for (int64_t e = 0; e < n; ++e) to[e] += F::backward(rd[e], ro[e * step_other], ry[e]);
                } else {
                  T sum = 0;
-                 for (int64_t e = 0; e < n; ++e) sum += F::backward(rd[e], ro[e * step_other]);
+                 for (int64_t e = 0; e < n; ++e) sum += F::backward(rd[e], ro[e * step_other], ry[e]);
                  *to += sum;
                }
              });
@@ -159,6 +170,10 @@ constexpr Implementation<float> kAddFloat[] = {
 };
 constexpr Implementation<double> kAddDouble[] = {
     elementwise<double, Sum, Layout::nchw>("add/reference", Engine::naive),
+};
+constexpr Implementation<float> kAddReluFloat[] = {
+    elementwise<float, ReluOfSum, Layout::nhwc>("add+relu/nhwc", Engine::fast),
+    elementwise<float, ReluOfSum, Layout::chwn16>("add+relu/lanes", Engine::fast),
 };
 constexpr Implementation<float> kMulFloat[] = {
     elementwise<float, Product, Layout::nhwc>("mul/nhwc", Engine::fast),
@@ -251,16 +266,19 @@ Shape Elementwise2::output_shape(std::span<const Shape> in, std::string_view whe
 }
 
 std::span<const Implementation<float>> Add::implementations(float) const {
-  return kAddFloat;
+  return kept<kAddFloat>();
 }
 std::span<const Implementation<double>> Add::implementations(double) const {
-  return kAddDouble;
+  return kept_double<kAddDouble>();
+}
+std::span<const Implementation<float>> AddRelu::implementations(float) const {
+  return kAddReluFloat;
 }
 std::span<const Implementation<float>> Mul::implementations(float) const {
-  return kMulFloat;
+  return kept<kMulFloat>();
 }
 std::span<const Implementation<double>> Mul::implementations(double) const {
-  return kMulDouble;
+  return kept_double<kMulDouble>();
 }
 
 Concat::Concat(int inputs, int axis) : inputs_(inputs), axis_(axis) {
@@ -295,10 +313,10 @@ Shape Concat::output_shape(std::span<const Shape> in, std::string_view where) co
 }
 
 std::span<const Implementation<float>> Concat::implementations(float) const {
-  return kConcatFloat;
+  return kept<kConcatFloat>();
 }
 std::span<const Implementation<double>> Concat::implementations(double) const {
-  return kConcatDouble;
+  return kept_double<kConcatDouble>();
 }
 
 }  // namespace unfold

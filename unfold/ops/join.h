@@ -22,6 +22,14 @@ class Add final : public Elementwise2 {
   std::span<const Implementation<double>> implementations(double) const override;
 };
 
+/// The same and a ReLU behind it: made by the lowering.
+class AddRelu final : public Elementwise2 {
+ public:
+  std::string_view type() const override { return "AddRelu"; }
+  std::span<const Implementation<float>> implementations(float) const override;
+  std::span<const Implementation<double>> implementations(double) const override { return {}; }
+};
+
 /// Where a branch gates another, as squeeze and excitation does.
 class Mul final : public Elementwise2 {
  public:

@@ -5,6 +5,7 @@
 #include "unfold/kernels/linear.h"
 #include "unfold/kernels/reference/linear.h"
 #include "unfold/kernels/rows.h"
+#include "unfold/ops/kept.h"
 #include "unfold/ops/window_attributes.h"
 
 namespace unfold {
@@ -145,10 +146,10 @@ std::vector<ParameterSpec> Linear::parameters(std::span<const Shape> in) const {
 }
 
 std::span<const Implementation<float>> Linear::implementations(float) const {
-  return kFloat;
+  return kept<kFloat>();
 }
 std::span<const Implementation<double>> Linear::implementations(double) const {
-  return kDouble;
+  return kept_double<kDouble>();
 }
 
 }  // namespace unfold

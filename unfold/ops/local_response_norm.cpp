@@ -5,6 +5,7 @@
 #include "unfold/error.h"
 #include "unfold/kernels/lanes.h"
 #include "unfold/kernels/local_response_norm.h"
+#include "unfold/ops/kept.h"
 
 namespace unfold {
 namespace {
@@ -105,10 +106,10 @@ Shape LocalResponseNorm::output_shape(std::span<const Shape> in, std::string_vie
 }
 
 std::span<const Implementation<float>> LocalResponseNorm::implementations(float) const {
-  return kFloat;
+  return kept<kFloat>();
 }
 std::span<const Implementation<double>> LocalResponseNorm::implementations(double) const {
-  return kDouble;
+  return kept_double<kDouble>();
 }
 
 }  // namespace unfold

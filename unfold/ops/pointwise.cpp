@@ -6,6 +6,7 @@
 #include "unfold/error.h"
 #include "unfold/kernels/lanes.h"
 #include "unfold/kernels/pointwise.h"
+#include "unfold/ops/kept.h"
 
 namespace unfold {
 namespace {
@@ -107,10 +108,10 @@ Attributes PointwiseOp::attributes() const {
 }
 
 std::span<const Implementation<float>> PointwiseOp::implementations(float) const {
-  return kFloat;
+  return kept<kFloat>();
 }
 std::span<const Implementation<double>> PointwiseOp::implementations(double) const {
-  return kDouble;
+  return kept_double<kDouble>();
 }
 
 std::shared_ptr<const Op> make_pointwise(Pointwise kind, const Attributes& attributes) {

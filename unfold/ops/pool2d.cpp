@@ -6,6 +6,7 @@
 #include "unfold/kernels/pool2d.h"
 #include "unfold/kernels/reference/pool2d.h"
 #include "unfold/kernels/rows.h"
+#include "unfold/ops/kept.h"
 #include "unfold/ops/window_attributes.h"
 
 namespace unfold {
@@ -203,10 +204,10 @@ Conv2dShape AvgPool2d::window_shape(std::span<const Shape> in) const {
   return pooling(in, window_, ceil_mode_, "AvgPool2d");
 }
 std::span<const Implementation<float>> AvgPool2d::implementations(float) const {
-  return kAvgFloat;
+  return kept<kAvgFloat>();
 }
 std::span<const Implementation<double>> AvgPool2d::implementations(double) const {
-  return kAvgDouble;
+  return kept_double<kAvgDouble>();
 }
 
 MaxPool2d::MaxPool2d(const Window2d& window, bool ceil_mode) : window_(window), ceil_mode_(ceil_mode) {
@@ -225,10 +226,10 @@ Conv2dShape MaxPool2d::window_shape(std::span<const Shape> in) const {
   return pooling(in, window_, ceil_mode_, "MaxPool2d");
 }
 std::span<const Implementation<float>> MaxPool2d::implementations(float) const {
-  return kMaxFloat;
+  return kept<kMaxFloat>();
 }
 std::span<const Implementation<double>> MaxPool2d::implementations(double) const {
-  return kMaxDouble;
+  return kept_double<kMaxDouble>();
 }
 
 }  // namespace unfold

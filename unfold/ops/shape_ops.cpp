@@ -7,6 +7,7 @@
 #include "unfold/kernels/lanes.h"
 #include "unfold/kernels/nhwc.h"
 #include "unfold/kernels/reference/softmax.h"
+#include "unfold/ops/kept.h"
 
 namespace unfold {
 namespace {
@@ -167,20 +168,20 @@ Conv2dShape Relayout::window_shape(std::span<const Shape> in) const {
 }
 
 std::span<const Implementation<float>> Flatten::implementations(float) const {
-  return kFlattenFloat;
+  return kept<kFlattenFloat>();
 }
 std::span<const Implementation<double>> Flatten::implementations(double) const {
-  return kFlattenDouble;
+  return kept_double<kFlattenDouble>();
 }
 
 Shape Softmax::output_shape(std::span<const Shape> in, std::string_view where) const {
   return row_of(in, where);
 }
 std::span<const Implementation<float>> Softmax::implementations(float) const {
-  return kSoftmaxFloat;
+  return kept<kSoftmaxFloat>();
 }
 std::span<const Implementation<double>> Softmax::implementations(double) const {
-  return kSoftmaxDouble;
+  return kept_double<kSoftmaxDouble>();
 }
 
 Shape LogSoftmax::output_shape(std::span<const Shape> in, std::string_view where) const {
