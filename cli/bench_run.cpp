@@ -64,10 +64,11 @@ BenchRun::BenchRun(const Model& model, const BenchSettings& settings, ThreadPool
     : settings_(settings),
       model_(model),
       pool_(pool),
-      plan_(model.graph, {.batch = settings.batch,
-                          .training = !settings.inference,
-                          .engine = settings.engine,
-                          .numerics = settings.numerics}),
+      folded_(settings.inference ? fold(model.graph, model.parameters) : std::nullopt),
+      plan_(folded_ ? folded_->graph : model.graph, {.batch = settings.batch,
+                                                     .training = !settings.inference,
+                                                     .engine = settings.engine,
+                                                     .numerics = settings.numerics}),
       workspace_(plan_.memory(), pool.threads()),
       parameters_(model.parameters),
       gradient_(model.parameters.shared_table()),
@@ -75,7 +76,7 @@ BenchRun::BenchRun(const Model& model, const BenchSettings& settings, ThreadPool
       pixels_(model.graph.shape(model.graph.input()).elements()),
       chosen_(static_cast<size_t>(settings.batch)),
       results_(static_cast<size_t>(settings.batch)) {
-  if (settings.inference) plan_.pack(parameters_, workspace_, pool);
+  if (settings.inference) plan_.pack(folded_ ? folded_->parameters : parameters_, workspace_, pool);
   const auto images = static_cast<size_t>(bench_images(settings, pixels_));
   const auto floats = images * static_cast<size_t>(pixels_);
   images_ = Buffer(floats * sizeof(float));
@@ -119,7 +120,8 @@ void BenchRun::give(int64_t first, int64_t count, float* x) const {
 void BenchRun::compute() {
   const auto fill = [this](int64_t first, int64_t n, float* x) { give(first, n, x); };
   if (settings_.inference) {
-    plan_.forward(parameters_, fill, [](int64_t, int64_t, const float*) {}, workspace_, pool_, true);
+    const Parameters<float>& parameters = folded_ ? folded_->parameters : parameters_;
+    plan_.forward(parameters, fill, [](int64_t, int64_t, const float*) {}, workspace_, pool_, true);
   } else {
     plan_.gradient(parameters_, fill, chosen_.data(), gradient_, results_.data(), workspace_, pool_);
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,7 @@ class BenchRun {
   const BenchSettings& settings_;
   const Model& model_;
   ThreadPool& pool_;
+  std::optional<Folded> folded_;  // inference: as a Predictor runs it
   Plan<float> plan_;
   Workspace<float> workspace_;
   Parameters<float> parameters_, gradient_;

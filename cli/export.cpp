@@ -10,7 +10,7 @@
 namespace unfold::cli {
 namespace {
 
-constexpr MakeExportKind* kKinds[] = {onnx_export, safetensors_export};
+constexpr MakeExportKind* kKinds[] = {onnx_export, safetensors_export, c_header_export};
 
 struct ExportFlags {
   std::string model, input;
@@ -49,7 +49,8 @@ int run_export(const ExportFlags& o, const Global& global) {
 
 void add_export(CLI::App& app, Global& global) {
   auto o = std::make_shared<ExportFlags>();
-  CLI::App* c = app.add_subcommand("export", "Write a model for other programs: ONNX, PyTorch's state_dict");
+  CLI::App* c = app.add_subcommand(
+      "export", "Write a model for other programs: ONNX, PyTorch's state_dict, a C header");
   c->add_option(
       "MODEL", o->model,
       "Model file, run folder, or a name of 'unfold models' (fresh weights); default: the newest run");
@@ -61,7 +62,9 @@ void add_export(CLI::App& app, Global& global) {
   c->footer(
       "Examples:\n  unfold export --onnx digits.onnx\n  unfold export runs/resnet20-1 --onnx net.onnx "
       "--preprocess --softmax\n  unfold export runs/resnet20-1 --safetensors weights.safetensors --dtype "
-      "f16");
+      "f16\n  unfold export runs/lenet5-1 --c-header lenet5.h\n\nexamples/embedded shows a program made of "
+      "such a "
+      "header.");
   on_run(c, global, [o, &global] { return run_export(*o, global); });
 }
 

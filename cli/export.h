@@ -22,6 +22,6 @@ class ExportKind {
 };
 
 using MakeExportKind = std::unique_ptr<ExportKind>();
-MakeExportKind onnx_export, safetensors_export;
+MakeExportKind onnx_export, safetensors_export, c_header_export;
 
 }  // namespace unfold::cli

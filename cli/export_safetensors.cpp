@@ -1,7 +1,7 @@
 // unfold export --safetensors
 #include "cli/export.h"
-#include "unfold/suggest.h"
 #include "unfold/formats/transfer.h"
+#include "unfold/suggest.h"
 
 namespace unfold::cli {
 namespace {

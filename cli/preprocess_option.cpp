@@ -2,9 +2,9 @@
 
 #include <filesystem>
 
-#include "unfold/suggest.h"
 #include "unfold/files.h"
 #include "unfold/formats/preprocessing.h"
+#include "unfold/suggest.h"
 
 namespace unfold::cli {
 

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/run.h"
-#include "unfold/suggest.h"
 #include "cli/summary_onnx.h"
 #include "cli/table.h"
 #include "unfold/files.h"
@@ -14,6 +13,7 @@
 #include "unfold/formats/onnx/reader.h"
 #include "unfold/onnx/convert.h"
 #include "unfold/onnx/session.h"
+#include "unfold/suggest.h"
 
 namespace unfold::cli {
 namespace {

@@ -32,10 +32,12 @@ int run_summary(const SummaryFlags& o, const Global& global) {
   } else {
     model = model_called(o.model, global, shape_of(o.input));
   }
-  const Plan<float> plan(model.graph, {.batch = o.batch,
-                                       .training = o.training,
-                                       .engine = engine,
-                                       .numerics = o.machine.resolved_numerics()});
+  // Inference is shown as a Predictor runs it: batch normalisations within the layers before them.
+  const std::optional<Folded> folded = o.training ? std::nullopt : fold(model.graph, model.parameters);
+  const Plan<float> plan(folded ? folded->graph : model.graph, {.batch = o.batch,
+                                                                .training = o.training,
+                                                                .engine = engine,
+                                                                .numerics = o.machine.resolved_numerics()});
   const int threads = o.machine.resolved_threads();
   const int64_t memory = plan.memory().total(threads, sizeof(float));
   if (o.json) {

@@ -4,9 +4,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "unfold/files.h"
 #include "unfold/formats/onnx/import.h"
 #include "unfold/formats/onnx/reader.h"
 #include "unfold/formats/preprocessing.h"
+#include "unfold/small_build.h"
 
 namespace unfold {
 namespace {
@@ -18,7 +20,7 @@ constexpr const char* kModelKey = "unfold.model";
 constexpr const char* kFormat = "1";
 
 /// The network, by value number: 0 is the input, node i makes value i + 1.
-Graph graph_from(const Json& json) {
+Graph graph_from(const Json& json, const MakeOp& make) {
   Graph graph;
   std::vector<ValueId> values{graph.input(Shape(json.at("input").get<std::vector<int64_t>>()))};
   for (const Json& layer : json.at("layers")) {
@@ -27,7 +29,7 @@ Graph graph_from(const Json& json) {
     const auto name = layer.at("name").get<std::string>(), type = layer.at("type").get<std::string>();
     std::shared_ptr<const Op> op;
     try {
-      op = make_op(type, layer.at("attributes").get<Attributes>());
+      op = make(type, layer.at("attributes").get<Attributes>());
     } catch (const Error& e) {  // graph.add names the layer itself
       throw Error(ErrorKind::model, e.what()).where(name).hint(e.hint());
     }
@@ -38,6 +40,7 @@ Graph graph_from(const Json& json) {
 
 /// A known network whose parameters are exactly the file's tensors.
 bool known_network(const SafetensorsFile& file, Model& model) {
+  if constexpr (kSmallBuild) return false;
   for (const std::string_view name : model_names()) {
     const auto table = make_graph(name).parameter_table();
     const bool same =
@@ -75,13 +78,14 @@ std::string describe_model(const Model& model) {
   return json.dump();
 }
 
-Model model_from_description(std::string_view text, std::string_view where, int64_t parameters) {
+Model model_from_description(std::string_view text, std::string_view where, int64_t parameters,
+                             const MakeOp& make) {
   Model model;
   try {
     const Json json = Json::parse(text);
     model.name = json.at("name").get<std::string>();
     model.trained_on = json.at("trained_on").get<std::string>();
-    model.graph = graph_from(json);
+    model.graph = graph_from(json, make);
     model.classes = json.at("classes").get<std::vector<std::string>>();
     model.preprocessing = parse_preprocessing(json.at("preprocessing").dump(), model.name);
     const auto table = model.graph.parameter_table();
@@ -133,16 +137,20 @@ void read_tensors(const SafetensorsFile& file, Parameters<float>& parameters, co
   }
 }
 
-void save_model(const std::filesystem::path& path, const Model& model) {
+std::vector<std::byte> serialize_model(const Model& model) {
   model.check();
   SafetensorsFile file;
   file.metadata = {{"format", "pt"}, {kFormatKey, kFormat}, {kModelKey, describe_model(model)}};
   add_tensors(file, model.parameters, "");
   seal(file);
-  write_safetensors(path, file);
+  return serialize_safetensors(file);
 }
 
-LoadedModel parse_model(const SafetensorsFile& file, std::string_view where) {
+void save_model(const std::filesystem::path& path, const Model& model) {
+  write_file(path, serialize_model(model));
+}
+
+LoadedModel parse_model(const SafetensorsFile& file, std::string_view where, const MakeOp& make) {
   LoadedModel loaded;
   check_seal(file, where);  // a file of ours without its checksum is refused there
   const auto description = file.metadata.find(kModelKey);
@@ -154,7 +162,7 @@ LoadedModel parse_model(const SafetensorsFile& file, std::string_view where) {
           .wanted(kFormat)
           .got(format == file.metadata.end() ? "none" : format->second);
     }
-    loaded.model = model_from_description(description->second, where, file.elements());
+    loaded.model = model_from_description(description->second, where, file.elements(), make);
     if (file.tensors.size() != loaded.model.parameters.table().slices().size()) {
       throw Error(ErrorKind::model, "the file has other tensors than its network")
           .where(where)
@@ -182,9 +190,15 @@ LoadedModel parse_model(const SafetensorsFile& file, std::string_view where) {
   return loaded;
 }
 
-LoadedModel load_model(const std::filesystem::path& path) {
-  if (path.extension() == ".onnx") return onnx::import_model(onnx::read_model(path), path.string());
-  return parse_model(read_safetensors(path), path.string());
+LoadedModel parse_model(std::span<const std::byte> bytes, std::string_view where, const MakeOp& make) {
+  return parse_model(parse_safetensors(bytes, where), where, make);
+}
+
+LoadedModel load_model(const std::filesystem::path& path, const MakeOp& make) {
+  if constexpr (!kSmallBuild) {
+    if (path.extension() == ".onnx") return onnx::import_model(onnx::read_model(path), path.string());
+  }
+  return parse_model(read_safetensors(path), path.string(), make);
 }
 
 }  // namespace unfold

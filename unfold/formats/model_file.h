@@ -4,8 +4,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "unfold/formats/safetensors.h"
 #include "unfold/model.h"
@@ -20,15 +24,25 @@ struct LoadedModel {
       false;  ///< the file does not say how images become the network's input: a guess stands there
 };
 
+/// How a file's operators are made, by type and attributes. A program with operators of its own gives a
+/// function that makes those and hands every other type to make_op; it throws as make_op does
+/// (examples/custom_op.cpp).
+using MakeOp = std::function<std::shared_ptr<const Op>(std::string_view type, const Attributes& attributes)>;
+
 /// Replaces the file in one step.
 void save_model(const std::filesystem::path& path, const Model& model);
+/// The bytes of that file. Throws model unless the model's parts fit together (Model::check).
+std::vector<std::byte> serialize_model(const Model& model);
 
 /// Reads a file of ours, or any safetensors file whose tensors are those of a known network (a PyTorch
 /// state_dict): the note then says what was assumed. A file called *.onnx is imported
 /// (formats/onnx/import.h). Throws model for a file that is damaged, incomplete or describes a network that
 /// cannot be.
-LoadedModel load_model(const std::filesystem::path& path);
-LoadedModel parse_model(const SafetensorsFile& file, std::string_view where);
+LoadedModel load_model(const std::filesystem::path& path, const MakeOp& make = make_op);
+LoadedModel parse_model(const SafetensorsFile& file, std::string_view where, const MakeOp& make = make_op);
+/// The same from the bytes of a file. `where` names them in messages.
+LoadedModel parse_model(std::span<const std::byte> bytes, std::string_view where,
+                        const MakeOp& make = make_op);
 
 /// Adds the parameters as tensors PREFIX + name (borrowed: they must outlive the file).
 void add_tensors(SafetensorsFile& file, const Parameters<float>& parameters, const std::string& prefix);
@@ -40,6 +54,7 @@ void read_tensors(const SafetensorsFile& file, Parameters<float>& parameters, co
 /// Everything of a model but its weights, as JSON text, and back (with zero weights). Throws model for a
 /// description that cannot be, or of more than `parameters` parameters (said before they are allocated).
 std::string describe_model(const Model& model);
-Model model_from_description(std::string_view json, std::string_view where, int64_t parameters);
+Model model_from_description(std::string_view json, std::string_view where, int64_t parameters,
+                             const MakeOp& make = make_op);
 
 }  // namespace unfold

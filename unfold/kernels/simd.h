@@ -2,4 +2,10 @@
 // accumulator tile, so Highway's SVE and RVV targets are left out (NEON serves ARM).
 #pragma once
 
+#ifdef UNFOLD_SMALL
+// Each target is another copy of every kernel. AVX-512 is worth little to single images of small networks.
+#define HWY_DISABLED_TARGETS \
+  (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV | HWY_SSSE3 | HWY_AVX3 | HWY_AVX3_DL)
+#else
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#endif
