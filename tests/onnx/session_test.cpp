@@ -213,6 +213,19 @@ TEST_CASE("halves and bfloat16: every number there and back; rounding to even, o
   CHECK(std::isnan(from_bfloat(to_bfloat(std::nanf("")))));
 }
 
+TEST_CASE("the greatest and least of negative whole numbers; sums that are too large wrap around") {
+  const auto of = [](const std::string& type, const Ints& a, const Ints& b) {
+    return values<int64_t>(result(GraphMaker().input("a", 7).input("b", 7).node(type, {"a", "b"}, {"y"}),
+                                  {{"a", list(a)}, {"b", list(b)}}));
+  };
+  CHECK(of("Max", {-3, 2}, {1, -5}) == Ints{1, 2});
+  CHECK(of("Min", {-3, 2}, {1, -5}) == Ints{-3, -5});
+  CHECK(of("Sum", {INT64_MAX, -1}, {1, -1}) == Ints{INT64_MIN, -2});
+  CHECK(of("Mod", {-7, 7}, {3, -3}) == Ints{2, -2});
+  CHECK(of("Div", {-7, 7}, {3, -3}) == Ints{-2, -2});
+  CHECK(of("Pow", {-3, 2}, {3, -1}) == Ints{-27, 0});
+}
+
 TEST_CASE("limits: a value's elements, memory, work") {
   const GraphMaker tile = GraphMaker().input("x").stored("n", list({1000})).node("Tile", {"x", "n"}, {"y"});
   const Inputs x = {{"x", tensor<float>({1}, {1})}};

@@ -87,7 +87,7 @@ void together(Call& c, F f) {
       c.same_type(0, i);
       const Tensor& x = c.input(i);
       y = zip<T, T, T>(c, y, y.shape().sizes(), x, x.shape().sizes(),
-                       [f](T a, T b) { return wrapping(a, b, f); });
+                       [f](T a, T b) { return f(a, b); });
     }
     c.output(0, std::move(y));
   });
@@ -157,7 +157,7 @@ void pow(Call& c) {
 }
 
 void sum(Call& c) {
-  together(c, std::plus<>());
+  together(c, [](auto a, auto b) { return wrapping(a, b, std::plus<>()); });
 }
 // NaN wins.
 void max(Call& c) {
