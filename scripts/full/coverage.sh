@@ -1,5 +1,6 @@
 #!/bin/sh
-# Line coverage of unfold/ by the quick tests: at least COVERAGE (default 90) percent. Needs lcov.
+# Line coverage of unfold/ by the quick tests, and of each parser by them and the fuzzers' corpus, which are tests, too:
+# at least COVERAGE (default 90) percent each. Needs lcov.
 cd "$(dirname "$0")/../.." || exit 1
 . scripts/variant.sh
 command -v lcov >/dev/null || { echo "error: lcov is missing" >&2; exit 1; }
@@ -17,3 +18,16 @@ lcov --summary "$variant_build/unfold.info" 2>&1 | awk -v wanted="${COVERAGE:-90
   END {
     if (!(lines + 0 >= wanted)) { printf "error: %s %% of the lines are covered, wanted %s %%\n", lines, wanted; exit 1 }
   }'
+
+# The files that read what others wrote.
+awk -v wanted="${COVERAGE:-90}" '
+  /^SF:/ { file = $0; sub(/.*\/unfold\//, "unfold/", file) }
+  /^LF:/ { sub("LF:", ""); lines = $0 }
+  /^LH:/ { sub("LH:", ""); hit = $0 }
+  /^end_of_record/ && file ~ /^unfold\/(data\/(idx|gzip|cifar|csv_images|zip|npz|tar|image_[a-z]*)|formats\/(npy|safetensors|seal|model_file|onnx\/[a-z_]*))[.]cpp$/ {
+    percent = lines ? 100 * hit / lines : 0
+    printf "%-36s %5.1f %% of %4d lines\n", file, percent, lines
+    parsers++
+    if (!(percent >= wanted)) { printf "error: wanted %s %%\n", wanted; bad = 1 }
+  }
+  END { exit bad || !parsers }' "$variant_build/unfold.info"

@@ -76,9 +76,9 @@ void augment_bytes(const Augmentation& how, const Shape& chw, const SampleKey& k
   Planes& p = planes();
   p.now.assign(image, image + chw.elements());
   if (how.resized_crop) {
-    const auto [top, left, part_h, part_w] = draw::resized_crop(*how.resized_crop, h, w, key);
-    p.apply([&, top = top, left = left, part_h = part_h, part_w = part_w](const float* from, float* to) {
-      resize_part(channels, h, w, top, left, part_h, part_w, from, to);
+    const draw::Part part = draw::resized_crop(*how.resized_crop, h, w, key);
+    p.apply([&](const float* from, float* to) {
+      resize_part(channels, h, w, part.top, part.left, part.h, part.w, from, to);
     });
   }
   if (how.affine) {

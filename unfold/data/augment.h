@@ -13,49 +13,60 @@
 
 namespace unfold {
 
+namespace augmentation {
+
+struct Range {
+  double low = 1, high = 1;
+  bool operator==(const Range&) const = default;
+};
+/// RandomResizedCrop: a part of the image, made as large as the image was.
+struct ResizedCrop {
+  Range scale{0.08, 1};           ///< of the image's area
+  Range ratio{3.0 / 4, 4.0 / 3};  ///< width by height; its logarithm is uniform
+  bool operator==(const ResizedCrop&) const = default;
+};
+/// RandomAffine, bilinear, 0 outside.
+struct Affine {
+  double degrees = 0;    ///< turned by up to this much, either way
+  double translate = 0;  ///< moved by up to this part of each side, by whole pixels
+  Range scale{1, 1};
+  double shear = 0;  ///< along x, by up to this many degrees, either way
+  bool operator==(const Affine&) const = default;
+};
+/// ElasticTransform (Simard, Steinkraus and Platt, "Best practices for convolutional neural networks
+/// applied to visual document analysis", 2003), bilinear, 0 outside: each pixel's displacement is alpha / 2
+/// pixels times uniform noise of -1 to 1 blurred by a Gaussian of deviation sigma.
+struct Elastic {
+  double alpha = 50, sigma = 5;
+  bool operator==(const Elastic&) const = default;
+};
+/// ColorJitter: factors of 1 - b to 1 + b, none below 0, in an order that is drawn too; the hue turns by up
+/// to `hue` of the circle.
+struct Jitter {
+  double brightness = 0, contrast = 0, saturation = 0, hue = 0;
+  bool operator==(const Jitter&) const = default;
+};
+/// RandomErasing: a rectangle becomes 0, the mean.
+struct Erase {
+  double probability = 0.5;
+  Range scale{0.02, 0.33};  ///< of the image's area
+  Range ratio{0.3, 3.3};    ///< height by width; its logarithm is uniform
+  bool operator==(const Erase&) const = default;
+};
+
+}  // namespace augmentation
+
 /// What is done to an image, with torchvision's names, ranges and defaults. All ranges are drawn from
 /// uniformly unless said otherwise. They come in this order: resized_crop, affine, elastic and jitter, on the
 /// image's bytes, which are rounded once behind them; crop; then the preprocessing; flip, vflip, cutout and
 /// erase, on the network's input.
 struct Augmentation {
-  struct Range {
-    double low = 1, high = 1;
-    bool operator==(const Range&) const = default;
-  };
-  /// RandomResizedCrop: a part of the image, made as large as the image was.
-  struct ResizedCrop {
-    Range scale{0.08, 1};           ///< of the image's area
-    Range ratio{3.0 / 4, 4.0 / 3};  ///< width by height; its logarithm is uniform
-    bool operator==(const ResizedCrop&) const = default;
-  };
-  /// RandomAffine, bilinear, 0 outside.
-  struct Affine {
-    double degrees = 0;    ///< turned by up to this much, either way
-    double translate = 0;  ///< moved by up to this part of each side, by whole pixels
-    Range scale{1, 1};
-    double shear = 0;  ///< along x, by up to this many degrees, either way
-    bool operator==(const Affine&) const = default;
-  };
-  /// ElasticTransform (Simard, Steinkraus and Platt, "Best practices for convolutional neural networks
-  /// applied to visual document analysis", 2003), bilinear, 0 outside: each pixel's displacement is alpha / 2
-  /// pixels times uniform noise of -1 to 1 blurred by a Gaussian of deviation sigma.
-  struct Elastic {
-    double alpha = 50, sigma = 5;
-    bool operator==(const Elastic&) const = default;
-  };
-  /// ColorJitter: factors of 1 - b to 1 + b, none below 0, in an order that is drawn too; the hue turns by up
-  /// to `hue` of the circle.
-  struct Jitter {
-    double brightness = 0, contrast = 0, saturation = 0, hue = 0;
-    bool operator==(const Jitter&) const = default;
-  };
-  /// RandomErasing: a rectangle becomes 0, the mean.
-  struct Erase {
-    double probability = 0.5;
-    Range scale{0.02, 0.33};  ///< of the image's area
-    Range ratio{0.3, 3.3};    ///< height by width; its logarithm is uniform
-    bool operator==(const Erase&) const = default;
-  };
+  using Range = augmentation::Range;
+  using ResizedCrop = augmentation::ResizedCrop;
+  using Affine = augmentation::Affine;
+  using Elastic = augmentation::Elastic;
+  using Jitter = augmentation::Jitter;
+  using Erase = augmentation::Erase;
 
   std::optional<ResizedCrop> resized_crop = {};
   std::optional<Affine> affine = {};
