@@ -19,7 +19,7 @@ consteval auto for_single_images() {
     size_t count = 0;
   } kept;
   for (Implementation<float> one : kTable) {
-    if (one.layout != Layout::nchw) continue;
+    if (one.layout != Layout::nchw || one.parts) continue;
     one.backward_data = one.backward_weights = one.prepare = nullptr;
     one.forward_batch = one.backward_batch = {};
     kept.all[kept.count++] = one;
