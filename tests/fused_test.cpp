@@ -91,7 +91,7 @@ TEST_CASE("joined with a ReLU: every gradient and the running statistics are tho
     const int64_t batch = 19, pixels = c.graph.shape(c.graph.input()).elements();
     const auto images = numbers(batch * pixels, 7);
     const Parameters<float> parameters = drawn(c.graph);
-    const std::vector<uint8_t> labels{0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3};
+    const std::vector<int32_t> labels{0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3};
     std::vector<std::vector<float>> gradients;
     std::vector<double> losses;
     for (const bool keep : {true, false}) {  // what is kept is not joined

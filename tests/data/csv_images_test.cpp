@@ -43,12 +43,12 @@ std::string line(int label, int v) {
 TEST_CASE("Kaggle's MNIST: a line of headings, the label first") {
   const Dataset data = parsed("label,pixel0,pixel1,pixel2,pixel3\n7,0,255,12,9\n0,1,2,3,4\n");
   CHECK(data.image == Shape{1, 2, 2});
-  CHECK(data.labels == std::vector<uint8_t>{7, 0});
+  CHECK(data.labels == std::vector<int32_t>{7, 0});
   CHECK(data.pixels == std::vector<uint8_t>{0, 255, 12, 9, 1, 2, 3, 4});
 }
 
 TEST_CASE("no headings: the label first; headings say where else it is; quotes, spaces, line ends, a mark") {
-  CHECK(parsed("7,1,2,3,4").labels == std::vector<uint8_t>{7});
+  CHECK(parsed("7,1,2,3,4").labels == std::vector<int32_t>{7});
   for (const char* text :
        {"\xEF\xBB\xBF"
         "a,b,c,d,label\n1,2,3,4,7\n",
@@ -56,7 +56,7 @@ TEST_CASE("no headings: the label first; headings say where else it is; quotes, 
         "a,b,label,c,d\n1,2,7,3,4\n"}) {
     CAPTURE(text);
     const Dataset data = parsed(text);
-    CHECK(data.labels == std::vector<uint8_t>{7});
+    CHECK(data.labels == std::vector<int32_t>{7});
     CHECK(data.pixels == std::vector<uint8_t>{1, 2, 3, 4});
   }
 }
@@ -93,7 +93,7 @@ TEST_CASE("one file: every sixth image of a class is for the test, the others in
   const DatasetPair pair = load_dataset((folder / "mine.csv").string(), {});
   CHECK(pair.train.name == "mine");
   CHECK(pair.train.classes == std::vector<std::string>{"0", "1"});
-  CHECK(pair.test.labels == std::vector<uint8_t>{0, 0, 1, 1});
+  CHECK(pair.test.labels == std::vector<int32_t>{0, 0, 1, 1});
   CHECK(pair.test.at(0)[3] == 5);
   CHECK(pair.test.at(3)[0] == 26);
   REQUIRE(pair.train.size() == 26);
@@ -117,7 +117,7 @@ TEST_CASE("a folder with ...train.csv and ...test.csv; a test without labels, or
   CHECK(is_csv(folder.path()));
   const DatasetPair pair = load_dataset(folder.path().string(), {});
   CHECK(pair.train.size() == 2);
-  CHECK(pair.test.labels == std::vector<uint8_t>{2});
+  CHECK(pair.test.labels == std::vector<int32_t>{2});
   CHECK(pair.test.classes.size() == 4);
   CHECK(pair.train.name == folder.path().filename());
   write_file(folder / "mnist_test.csv", line(9, 30));

@@ -140,7 +140,7 @@ TEST_CASE("Keras' names, stored and deflated; the file gives its name") {
       CHECK(pair.train.at(i)[5] == pair.train.at(i)[0] + 5);
     }
     CHECK(pair.test.pixels == std::vector<uint8_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
-    CHECK(pair.test.labels == std::vector<uint8_t>{0, 1});
+    CHECK(pair.test.labels == std::vector<int32_t>{0, 1});
   }
 }
 

@@ -150,7 +150,7 @@ TEST_CASE("float is double rounded, and channels follow each other") {
 }
 
 TEST_CASE("mean and standard deviation are those of the fitted pixels, padding too") {
-  Dataset data{"bytes", {1, 28, 28}, some_bytes(5 * 28 * 28), std::vector<uint8_t>(5, 0), {"0"}};
+  Dataset data{"bytes", {1, 28, 28}, some_bytes(5 * 28 * 28), std::vector<int32_t>(5, 0), {"0"}};
   for (auto fit : {Preprocessing::Fit::pad, Preprocessing::Fit::bilinear}) {
     Preprocessing how{.fit = fit, .mean = 7, .std = 9};  // not used
     const auto [mean, std] = mean_std(data, 1, 3, how);
