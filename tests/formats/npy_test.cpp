@@ -83,7 +83,8 @@ TEST_CASE("what is written has the bytes that NumPy writes") {
 }
 
 TEST_CASE("what is written is read again") {
-  for (const Dtype dtype : {Dtype::f32, Dtype::f64, Dtype::i64, Dtype::i32, Dtype::u8, Dtype::boolean}) {
+  for (const Dtype dtype :
+       {Dtype::f32, Dtype::f64, Dtype::f16, Dtype::i64, Dtype::i32, Dtype::u8, Dtype::boolean}) {
     for (const Shape& shape :
          {Shape({}), Shape({5}), Shape({2, 3}), Shape({0, 3}), Shape({1, 2, 1, 2, 1, 2, 1, 2})}) {
       Tensor tensor(dtype, shape);

@@ -226,6 +226,27 @@ TEST_CASE("the greatest and least of negative whole numbers; sums that are too l
   CHECK(of("Pow", {-3, 2}, {3, -1}) == Ints{-27, 0});
 }
 
+TEST_CASE("slices, also backwards and from beyond the ends") {
+  const auto slice = [](int64_t start, int64_t end, int64_t step) {
+    return values<int64_t>(result(GraphMaker()
+                                      .input("x", 7)
+                                      .stored("start", list({start}))
+                                      .stored("end", list({end}))
+                                      .stored("axis", list({0}))
+                                      .stored("step", list({step}))
+                                      .node("Slice", {"x", "start", "end", "axis", "step"}, {"y"}),
+                                  {{"x", list({0, 1, 2, 3, 4})}}));
+  };
+  CHECK(slice(1, 4, 2) == Ints{1, 3});
+  CHECK(slice(-2, 99, 1) == Ints{3, 4});
+  CHECK(slice(99, -99, -2) == Ints{4, 2, 0});
+  CHECK(slice(3, 0, -1) == Ints{3, 2, 1});
+  CHECK(slice(-99, -98, -1) == Ints{0});
+  CHECK(slice(3, 1, 1).empty());
+  CHECK(slice(0, 0, -1).empty());
+  CHECK(slice(INT64_MAX, INT64_MIN, INT64_MIN) == Ints{4});
+}
+
 TEST_CASE("limits: a value's elements, memory, work") {
   const GraphMaker tile = GraphMaker().input("x").stored("n", list({1000})).node("Tile", {"x", "n"}, {"y"});
   const Inputs x = {{"x", tensor<float>({1}, {1})}};

@@ -175,8 +175,10 @@ void slice(Call& c) {
       at = std::clamp(at, least, size + 1);
       return std::clamp(at < 0 ? at + size : at, low, high);
     };
-    const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? size : size - 1;
-    const int64_t start = bound((*starts)[i], low, high), end = bound((*ends)[i], low, high);
+    // Backwards, a slice may end before the first element, but not begin there.
+    const int64_t high = step > 0 ? size : size - 1;
+    const int64_t start = bound((*starts)[i], std::min<int64_t>(0, high), high);
+    const int64_t end = bound((*ends)[i], step > 0 ? 0 : -1, high);
     const int64_t count = step > 0 ? (end - start + step - 1) / step : (start - end - step - 1) / -step;
     sizes[axis] = std::max<int64_t>(count, 0);
     if (sizes[axis] > 0) from.offset += start * from.strides[axis];
