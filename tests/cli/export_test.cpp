@@ -136,7 +136,7 @@ TEST_CASE("a network that does not say what it takes: the default is told, and a
   refused("imagenet", 2, "3 channels");
   write_file(settings, R"({"mena": 0})");
   refused(settings, 4,
-          "how.json: unknown preprocessing (wanted image, fit, output, mean, std or picture, got mena)");
+          "how.json: unknown preprocessing (wanted image, fit, output, mean, std or picture, got 'mena')");
   write_file(settings, R"({"output": [9, 9]})");
   refused(settings, 4, "does not make the network's input");
   write_file(settings, "[1, 2");

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "unfold/error.h"
+#include "unfold/formats/float16.h"
 #include "unfold/model.h"
 
 using namespace unfold;
@@ -42,6 +43,39 @@ TEST_CASE("half precision and bfloat16 become the floats they are") {
   CHECK(as_floats(halves(Dtype::bf16, {3}, {0x3f80, 0xc000, 0x3eab})) ==
         std::vector<float>{1, -2, 0.333984375f});
   CHECK_THROWS_AS(as_floats(Tensor(Dtype::i64, {2})), Error);
+}
+
+TEST_CASE("floats are rounded to 16 bits: to the nearest, halves to even") {
+  // Every 16-bit number is itself; between two neighbours the nearer one is taken, in the middle the even
+  // one.
+  const auto check = [](auto to, auto from, uint16_t infinity) {
+    for (uint32_t bits = 0; bits < infinity; ++bits) {
+      const auto here = static_cast<uint16_t>(bits), next = static_cast<uint16_t>(bits + 1);
+      const float low = from(here), high = bits + 1 < infinity ? from(next) : 0;
+      if (to(low) != here || to(-low) != (here | 0x8000)) FAIL_CHECK("not itself: " << bits);
+      if (bits + 1 >= infinity) continue;
+      const auto middle = static_cast<float>((static_cast<double>(low) + static_cast<double>(high)) / 2);
+      const uint16_t even = bits % 2 == 0 ? here : next;
+      if (to(middle) != even || to(std::nextafter(middle, low)) != here ||
+          to(std::nextafter(middle, high)) != next)
+        FAIL_CHECK("wrong side of the middle: " << bits);
+    }
+  };
+  check(to_half, from_half, 0x7c00);
+  // Between the smallest of bfloat16 there is the same number of floats as anywhere: 2^16.
+  check(to_bfloat, from_bfloat, 0x7f80);
+  CHECK(to_half(65519.0f) == 0x7bff);
+  CHECK(to_half(65520.0f) == 0x7c00);
+  CHECK(to_half(-1e30f) == 0xfc00);
+  CHECK(std::isnan(from_half(to_half(NAN))));
+  CHECK(std::isnan(from_bfloat(to_bfloat(NAN))));
+  CHECK(to_bfloat(std::numeric_limits<float>::max()) == 0x7f80);
+  const Tensor large = Tensor::from<float>({2}, std::vector<float>{1, 1e5f});
+  CHECK_THROWS_WITH_AS(as_dtype(large, Dtype::f16, "fc.weight"),
+                       doctest::Contains("fc.weight: a weight is too large"), Error);
+  CHECK(as_floats(as_dtype(large, Dtype::bf16, "fc.weight"))[1] == 99840.0f);
+  CHECK(as_dtype(large, Dtype::f32, "").raw() == large.raw());
+  CHECK_THROWS_AS(as_dtype(large, Dtype::i64, ""), Error);
 }
 
 TEST_CASE("what fits is taken over, and the rest is told") {

@@ -7,7 +7,7 @@
 #include "unfold/files.h"
 #include "unfold/formats/onnx/import.h"
 #include "unfold/formats/onnx/reader.h"
-#include "unfold/formats/preprocessing.h"
+#include "unfold/formats/preprocessing_json.h"
 #include "unfold/small_build.h"
 
 namespace unfold {
@@ -74,7 +74,7 @@ std::string describe_model(const Model& model) {
                      {"input", std::vector<int64_t>(sizes.begin(), sizes.end())},
                      {"layers", layers},
                      {"classes", model.classes},
-                     {"preprocessing", Json::parse(preprocessing_text(model.preprocessing))}};
+                     {"preprocessing", preprocessing_json(model.preprocessing)}};
   return json.dump();
 }
 
@@ -87,7 +87,7 @@ Model model_from_description(std::string_view text, std::string_view where, int6
     model.trained_on = json.at("trained_on").get<std::string>();
     model.graph = graph_from(json, make);
     model.classes = json.at("classes").get<std::vector<std::string>>();
-    model.preprocessing = parse_preprocessing(json.at("preprocessing").dump(), model.name);
+    model.preprocessing = preprocessing_from(json.at("preprocessing"));
     const auto table = model.graph.parameter_table();
     if (table->count() > parameters) {
       throw Error(ErrorKind::model, "the file has too few weights for its network")

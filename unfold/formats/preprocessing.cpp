@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "unfold/error.h"
+#include "unfold/formats/preprocessing_json.h"
+#include "unfold/formats/printable.h"
 
 namespace unfold {
 namespace {
@@ -28,50 +30,58 @@ bool first_of(const Json& json, std::string_view first, std::string_view second)
   if (word != first && word != second) {
     throw Error(ErrorKind::model, "unknown preprocessing")
         .wanted(std::string(first) + " or " + std::string(second))
-        .got(word);
+        .got(printable(word));
   }
   return word == first;
 }
 
 }  // namespace
 
+Json preprocessing_json(const Preprocessing& how) {
+  return {{"image", {how.image_h, how.image_w}},
+          {"fit", how.fit == Preprocessing::Fit::pad ? "pad" : "bilinear"},
+          {"output", {how.out_h, how.out_w}},
+          {"mean", numbers(how.mean)},
+          {"std", numbers(how.std)},
+          {"picture", how.digit ? "digit" : "none"}};
+}
+
 std::string preprocessing_text(const Preprocessing& how) {
-  return Json{{"image", {how.image_h, how.image_w}},
-              {"fit", how.fit == Preprocessing::Fit::pad ? "pad" : "bilinear"},
-              {"output", {how.out_h, how.out_w}},
-              {"mean", numbers(how.mean)},
-              {"std", numbers(how.std)},
-              {"picture", how.digit ? "digit" : "none"}}
-      .dump();
+  return preprocessing_json(how).dump();
+}
+
+Preprocessing preprocessing_from(const Json& json, const Preprocessing* otherwise) {
+  if (!json.is_object()) throw Error(ErrorKind::model, "the preprocessing is no JSON object");
+  for (const auto& entry : json.items()) {
+    if (otherwise && std::ranges::find(kKeys, entry.key()) == std::end(kKeys)) {
+      throw Error(ErrorKind::model, "unknown preprocessing")
+          .wanted("image, fit, output, mean, std or picture")
+          .got(printable(entry.key()));
+    }
+  }
+  Preprocessing how = otherwise ? *otherwise : Preprocessing{};
+  const auto given = [&](const char* key) { return !otherwise || json.contains(key); };
+  const auto sides = [&](const char* key, int64_t& h, int64_t& w) {
+    if (!given(key)) return;
+    const auto both = json.at(key).get<std::array<int64_t, 2>>();
+    h = both[0], w = both[1];
+  };
+  sides("image", how.image_h, how.image_w);
+  sides("output", how.out_h, how.out_w);
+  if (given("fit")) {
+    how.fit =
+        first_of(json.at("fit"), "pad", "bilinear") ? Preprocessing::Fit::pad : Preprocessing::Fit::bilinear;
+  }
+  if (given("mean")) how.mean = per_channel(json.at("mean"));
+  if (given("std")) how.std = per_channel(json.at("std"));
+  if (given("picture")) how.digit = first_of(json.at("picture"), "digit", "none");
+  return how;
 }
 
 Preprocessing parse_preprocessing(std::string_view text, std::string_view where,
                                   const Preprocessing* otherwise) {
   try {
-    const Json json = Json::parse(text);
-    for (const auto& [key, value] : json.get<std::map<std::string, Json>>()) {
-      if (otherwise && std::ranges::find(kKeys, key) == std::end(kKeys))
-        throw Error(ErrorKind::model, "unknown preprocessing")
-            .wanted("image, fit, output, mean, std or picture")
-            .got(key);
-    }
-    Preprocessing how = otherwise ? *otherwise : Preprocessing{};
-    const auto given = [&](const char* key) { return !otherwise || json.contains(key); };
-    const auto sides = [&](const char* key, int64_t& h, int64_t& w) {
-      if (!given(key)) return;
-      const auto both = json.at(key).get<std::array<int64_t, 2>>();
-      h = both[0], w = both[1];
-    };
-    sides("image", how.image_h, how.image_w);
-    sides("output", how.out_h, how.out_w);
-    if (given("fit")) {
-      how.fit = first_of(json.at("fit"), "pad", "bilinear") ? Preprocessing::Fit::pad
-                                                            : Preprocessing::Fit::bilinear;
-    }
-    if (given("mean")) how.mean = per_channel(json.at("mean"));
-    if (given("std")) how.std = per_channel(json.at("std"));
-    if (given("picture")) how.digit = first_of(json.at("picture"), "digit", "none");
-    return how;
+    return preprocessing_from(Json::parse(text), otherwise);
   } catch (const Error& e) {
     throw Error(ErrorKind::model, e.what()).where(where).hint(e.hint());
   } catch (const std::exception& e) {  // from the JSON library

@@ -8,6 +8,7 @@
 #include "unfold/formats/onnx/export.h"
 #include "unfold/formats/onnx/import_graph.h"
 #include "unfold/formats/preprocessing.h"
+#include "unfold/formats/printable.h"
 #include "unfold/ops/shape_ops.h"
 
 namespace unfold::onnx {
@@ -31,7 +32,7 @@ void apply(ImportGraph& in, const Node& node) {
   const ImportRule* rule = rule_for(node);
   if (!rule) {
     in.refuse(node, "an operator that networks have not here", {},
-              node.domain.empty() ? node.op_type : node.domain + "." + node.op_type);
+              printable(node.domain.empty() ? node.op_type : node.domain + "." + node.op_type));
   }
   try {
     rule->apply(in, node);

@@ -12,7 +12,7 @@
 namespace unfold::onnx {
 namespace {
 
-constexpr size_t kMostNodes = 20'000;
+constexpr size_t kMostLayers = 5'000;
 constexpr int64_t kMostInput = int64_t{1} << 26;  // numbers of one image
 
 constexpr std::string_view kHint = "'unfold run' computes what a graph gives, whatever its operators are";
@@ -24,8 +24,9 @@ std::string clean(std::string name) {
 }
 
 std::string shown(const Node& node) {
-  return node.op_type + " " +
-         printable(node.name.empty() ? node.outputs.empty() ? "" : node.outputs[0] : node.name);
+  const std::string& name = !node.name.empty() || node.outputs.empty() ? node.name : node.outputs[0];
+  constexpr size_t kMost = 80;
+  return clean(node.op_type.substr(0, kMost)) + " " + printable(name);
 }
 
 }  // namespace
@@ -77,14 +78,20 @@ ImportGraph::ImportGraph(const Model& model, std::string_view where) : model_(mo
   };
   const auto own = model.opsets.find("");
   opset_ = own == model.opsets.end() ? 1 : own->second;
-  constexpr int64_t kRoom = int64_t{1} << 24;
+  constexpr int64_t kRoom = int64_t{1} << 21;  // for what the graph computes, and what two layers share
   room_ = kRoom;
   for (const TensorValue& tensor : model.graph.initializers) {
-    room_ += 2 * (tensor.refused.empty() ? tensor.values.elements() : 0);
+    room_ += tensor.refused.empty() ? tensor.values.elements() : 0;
     if (tensor.refused.empty()) {
       entries_.insert_or_assign(tensor.name, tensor.values);
     } else {
       entries_.insert_or_assign(tensor.name, tensor.refused);
+    }
+  }
+  for (const Node& node : model.graph.nodes) {  // weights of some exporters are Constants
+    for (const Attribute& attribute : node.attributes) {
+      const auto* tensor = std::get_if<TensorValue>(&attribute.value);
+      if (tensor && tensor->refused.empty()) room_ += tensor->values.elements();
     }
   }
   take_input();
@@ -92,8 +99,6 @@ ImportGraph::ImportGraph(const Model& model, std::string_view where) : model_(mo
     refuse_graph("this graph has not one output", "1", std::to_string(model.graph.outputs.size()));
   find_needed();
   if (nodes_.empty()) refuse_graph("no node makes the output", {}, printable(output()));
-  if (nodes_.size() > kMostNodes)
-    refuse_graph("too many nodes for a network", "at most 20000", std::to_string(nodes_.size()));
 }
 
 void ImportGraph::take_input() {
@@ -300,11 +305,14 @@ ValueId ImportGraph::add(const Node& node, std::shared_ptr<const Op> op, std::ve
   const std::string base =
       named ? clean(weights.substr(0, weights.size() - kWeight.size())) : layer_name(node);
   std::string name = base;
-  for (int use = 2; !names_.insert(name).second; ++use) name = base + "_" + std::to_string(use);
+  for (int& use = uses_[base]; !names_.insert(name).second; name = base + "_" + std::to_string(use + 1))
+    ++use;
+  if (graph.nodes().size() >= kMostLayers)
+    refuse(node, "too many layers", "at most " + std::to_string(kMostLayers));
   return graph.add(name, std::move(op), std::move(inputs));
 }
 
-void ImportGraph::set(const Node& node, const char* parameter, std::vector<float> values) {
+std::string ImportGraph::checked(const Node& node, const char* parameter, std::span<const float> values) {
   const unfold::Node& layer = graph.nodes().back();
   const auto specs = layer.op->parameters(graph.input_shapes(layer));
   const auto spec = std::ranges::find(specs, parameter, &ParameterSpec::name);
@@ -318,16 +326,25 @@ void ImportGraph::set(const Node& node, const char* parameter, std::vector<float
     refuse(node, "a stored tensor holds NaN or infinity");
   room_ -= count;
   if (room_ < 0) refuse(node, "the layers have more weights than the file holds");
-  weights_[layer.name + "." + parameter] = std::move(values);
+  return layer.name + "." + parameter;
+}
+
+void ImportGraph::set(const Node& node, const char* parameter, std::vector<float> values) {
+  std::string name = checked(node, parameter, values);
+  weights_[std::move(name)] = std::move(values);
+}
+void ImportGraph::set(const Node& node, const char* parameter, size_t input) {
+  weights_[checked(node, parameter, numbers(node, input))] = stored(node, input);
 }
 
 Parameters<float> ImportGraph::parameters() {
   Parameters<float> all(graph.parameter_table());
   int index = 0;
   for (const ParameterSlice& slice : all.table().slices()) {
-    std::vector<float>& values = weights_.at(slice.name);
-    std::ranges::copy(values, all.slice(index++));
-    values = {};
+    auto& kept = weights_.at(slice.name);
+    if (const auto* tensor = std::get_if<Tensor>(&kept)) kept = as_floats(*tensor);
+    std::ranges::copy(std::get<std::vector<float>>(kept), all.slice(index++));
+    kept = {};
   }
   return all;
 }

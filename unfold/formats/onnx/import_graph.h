@@ -93,8 +93,10 @@ class ImportGraph {
   /// parameters then keep their names), or else the node's.
   ValueId add(const Node& node, std::shared_ptr<const Op> op, std::vector<ValueId> inputs,
               const std::string& weights = {});
-  /// Gives a parameter of the layer added last its values; refused if their number is wrong.
+  /// Gives a parameter of the layer added last its values; refused if their number is wrong, or one is not
+  /// finite. A stored tensor is not copied before the network is whole.
   void set(const Node& node, const char* parameter, std::vector<float> values);
+  void set(const Node& node, const char* parameter, size_t input);
   /// The network's parameters, once all layers are there.
   Parameters<float> parameters();
 
@@ -104,6 +106,7 @@ class ImportGraph {
   using Entry = std::variant<Value, Integers, Tensor, std::string /* a type that is not read */>;
 
   const Entry* entry(const Node& node, size_t input) const;
+  std::string checked(const Node& node, const char* parameter, std::span<const float> values);
   const Attribute* attribute(const Node& node, std::string_view name) const;
   void take_input();
   void find_needed();
@@ -116,8 +119,9 @@ class ImportGraph {
   std::vector<const Node*> nodes_;
   std::map<std::string, std::vector<const Node*>> readers_;
   std::set<const Node*> taken_;
-  std::set<std::string> names_;
-  std::map<std::string, std::vector<float>> weights_;
+  std::set<std::string> names_;  ///< of layers
+  std::map<std::string, int> uses_;
+  std::map<std::string, std::variant<std::vector<float>, Tensor>> weights_;
   int64_t room_ = 0;  ///< elements that parameters may still have
 };
 

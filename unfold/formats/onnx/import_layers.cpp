@@ -34,7 +34,6 @@ const Node& last_of(ImportGraph& in, const Node& node, bool took) {
 
 void conv(ImportGraph& in, const Node& node) {
   const ImportGraph::Value x = in.padded(node, 0);
-  const std::vector<float> w = in.numbers(node, 1);
   const Shape& sizes = in.stored(node, 1).shape();
   const Shape& image = in.graph.shape(x.id);
   if (sizes.rank() != 4 || image.rank() != 3)
@@ -53,7 +52,7 @@ void conv(ImportGraph& in, const Node& node) {
     in.refuse(node, "the weights do not fit the image", std::to_string(image[0]) + " channels", sizes.text());
   const ValueId y =
       in.add(node, std::make_shared<Conv2d>(sizes[0], window, bias.has_value()), {x.id}, node.inputs[1]);
-  in.set(node, "weight", w);
+  in.set(node, "weight", 1);
   if (bias) in.set(node, "bias", *std::move(bias));
   in.bind(last_of(in, node, !own && bias), y);
 }
@@ -62,27 +61,29 @@ void conv(ImportGraph& in, const Node& node) {
 void linear(ImportGraph& in, const Node& node, bool out_in, double alpha,
             std::optional<std::vector<float>> bias) {
   const ValueId x = in.value(node, 0);
-  std::vector<float> w = in.numbers(node, 1);
   const Shape& sizes = in.stored(node, 1).shape();
   if (sizes.rank() != 2 || in.graph.shape(x).rank() != 1) {
     in.refuse(node, "a product that is no linear layer", "(N, IN) times a stored matrix",
-              in.graph.shape(x).text() + " and " + sizes.text());
+              of_images(in.graph.shape(x)) + " and " + sizes.text());
   }
   const int64_t out = sizes[out_in ? 0 : 1], features = sizes[out_in ? 1 : 0];
-  if (!out_in) {
-    const std::vector<float> from = w;
-    for (int64_t o = 0; o < out; ++o) {
-      for (int64_t i = 0; i < features; ++i)
-        w[static_cast<size_t>(o * features + i)] = from[static_cast<size_t>(i * out + o)];
-    }
-  }
-  if (alpha != 1) {
-    for (float& v : w) v = static_cast<float>(alpha * static_cast<double>(v));
-  }
   const bool own = bias.has_value();
   if (!own) bias = bias_behind(in, node, out, 1);
   const ValueId y = in.add(node, std::make_shared<Linear>(out, bias.has_value()), {x}, node.inputs[1]);
-  in.set(node, "weight", std::move(w));
+  if (out_in && alpha == 1) {
+    in.set(node, "weight", 1);
+  } else {
+    const std::vector<float> from = in.numbers(node, 1);
+    std::vector<float> w(from.size());
+    for (int64_t o = 0; o < out; ++o) {
+      for (int64_t i = 0; i < features; ++i) {
+        const double v =
+            static_cast<double>(from[static_cast<size_t>(out_in ? o * features + i : i * out + o)]);
+        w[static_cast<size_t>(o * features + i)] = static_cast<float>(alpha * v);
+      }
+    }
+    in.set(node, "weight", std::move(w));
+  }
   if (bias) in.set(node, "bias", *std::move(bias));
   in.bind(last_of(in, node, !own && bias), y);
 }
@@ -143,11 +144,10 @@ void batch_norm(ImportGraph& in, const Node& node) {
                            node.inputs.size() > 1 ? node.inputs[1] : "");
   constexpr const char* kParameters[] = {"weight", "bias", "running_mean", "running_var"};
   for (size_t i = 0; i < std::size(kParameters); ++i) {
-    std::vector<float> values = in.numbers(node, i + 1);
-    if (i == 3 && !std::ranges::all_of(values, [](float v) { return v >= 0; }))
-      in.refuse(node, "a variance below 0");
-    in.set(node, kParameters[i], std::move(values));
+    in.set(node, kParameters[i], i + 1);
   }
+  if (!std::ranges::all_of(in.numbers(node, 4), [](float v) { return v >= 0; }))
+    in.refuse(node, "a variance below 0");
   in.bind(node, y);
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "unfold/formats/onnx/import_window.h"
+#include "unfold/formats/printable.h"
 #include "unfold/ops/adaptive_pool2d.h"
 #include "unfold/ops/pool2d.h"
 #include "unfold/ops/shape_ops.h"
@@ -76,7 +77,7 @@ void reduce_mean(ImportGraph& in, const Node& node) {
 void pad(ImportGraph& in, const Node& node) {
   images_only(in, node);
   if (const std::string mode = in.text(node, "mode", "constant"); mode != "constant")
-    in.refuse(node, "a padding that repeats the image", "mode constant", mode);
+    in.refuse(node, "a padding that repeats the image", "mode constant", printable(mode));
   if (in.number(node, "value", 2, 0.0) != 0) in.refuse(node, "a padding of other numbers than 0");
   const auto given = in.integers(node, 1, "pads");
   const auto axes = in.has(node, 3) ? in.integers(node, 3) : ImportGraph::Integers{0, 1, 2, 3};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "unfold/formats/onnx/import_graph.h"
+#include "unfold/formats/printable.h"
 #include "unfold/ops/join.h"
 #include "unfold/ops/op.h"
 #include "unfold/ops/shape_ops.h"
@@ -31,7 +32,7 @@ void constant(ImportGraph& in, const Node& node) {
   if (const auto* v = std::get_if<std::vector<int64_t>>(&value)) return in.bind(node, Integers(*v));
   if (const auto* v = std::get_if<std::vector<float>>(&value))
     return in.bind(node, Tensor::from<float>({static_cast<int64_t>(v->size())}, std::span(*v)));
-  in.refuse(node, "a constant of a kind that is not read", "numbers", node.attributes[0].name);
+  in.refuse(node, "a constant of a kind that is not read", "numbers", printable(node.attributes[0].name));
 }
 
 /// An axis counted from the front.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "unfold/formats/printable.h"
+
 namespace unfold::onnx {
 namespace {
 
@@ -45,7 +47,7 @@ Window2d window_of(const ImportGraph& in, const Node& node, const Shape& image,
   } else if (mode == "VALID") {
     pads.assign(4, 0);
   } else if (mode != "NOTSET" && !mode.empty()) {
-    in.refuse(node, "an unknown auto_pad", "NOTSET, VALID, SAME_UPPER or SAME_LOWER", mode);
+    in.refuse(node, "an unknown auto_pad", "NOTSET, VALID, SAME_UPPER or SAME_LOWER", printable(mode));
   }
   for (size_t side = 0; side < 4; ++side) pads[side] += around[side];
   return {.kernel_h = kernel_h,
