@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "unfold/error.h"
-#include "unfold/formats/float16.h"
+#include "unfold/half.h"
 #include "unfold/model.h"
 
 using namespace unfold;

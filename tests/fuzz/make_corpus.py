@@ -1,4 +1,4 @@
-"""Makes the files that the fuzzers begin with, in corpus/NAME: pip install numpy pillow; onnx's and safetensors' are those
+"""Makes the files that the fuzzers begin with, in corpus/NAME, and some that are measured only, in large/NAME: pip install numpy pillow; onnx's and safetensors' are those
 of ../formats/data. Small ones of every kind, and some that claim what they do not hold.
 """
 import gzip
@@ -18,8 +18,8 @@ FORMATS = HERE.parent / "formats" / "data"
 rng = np.random.default_rng(1)
 
 
-def put(name, file, content):
-    path = HERE / "corpus" / name / file
+def put(name, file, content, folder="corpus"):
+    path = HERE / folder / name / file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
@@ -42,7 +42,7 @@ def idx():
     put("idx", "no-images", struct.pack(">4I", 0x803, 0, 4, 5))
     put("idx", "huge", struct.pack(">4I", 0x803, 2**31, 2**16, 2**16) + pixels)
     put("idx", "claims.gz", gzip.compress(struct.pack(">4I", 0x803, 2000, 28, 28) + bytes(1600), mtime=0))
-    put("idx", "unpacks-to-40000016-zeros.gz", gzip.compress(struct.pack(">4I", 0x803, 40, 1000, 1000) + bytes(40_000_000), 9, mtime=0))
+    put("idx", "unpacks-to-40000016-zeros.gz", gzip.compress(struct.pack(">4I", 0x803, 40, 1000, 1000) + bytes(40_000_000), 9, mtime=0), "large")
 
 
 def cifar():
@@ -136,7 +136,7 @@ def npz():
         big = io.BytesIO()
         np.save(big, np.zeros((20, 1000, 1000), "u1"))
         z.writestr(zipfile.ZipInfo("x.npy"), big.getvalue(), zipfile.ZIP_DEFLATED)
-    put("npz", "unpacks-to-20000128-zeros.npz", file.getvalue())
+    put("npz", "unpacks-to-20000128-zeros.npz", file.getvalue(), "large")
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as z:
         for _ in range(2):
@@ -231,7 +231,7 @@ def image():
     for name, form, options in (("white.jpg", "JPEG", {"optimize": True}), ("white-progressive.jpg", "JPEG", {"progressive": True, "quality": 5})):
         file = io.BytesIO()
         white.resize((3000, 3000)).save(file, form, **options)
-        put("image", name, file.getvalue())
+        put("image", name, file.getvalue(), "large")
 
     def png(width, height, bits, kind, rows, interlace=0, extra=b""):
         chunk = lambda name, data: struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -239,7 +239,7 @@ def image():
                 + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b""))
 
     put("image", "interlaced.png", png(3, 2, 8, 0, b"\0\1\0\2\0\3\0\4\0\5\6\0\7\10", 1))
-    put("image", "black-large.png", png(7000, 7000, 1, 0, bytes(876 * 7000)))
+    put("image", "black-large.png", png(7000, 7000, 1, 0, bytes(876 * 7000)), "large")
     put("image", "claims.png", png(8000, 8000, 8, 6, bytes(100)))
     put("image", "no-pixels.png", png(0, 1, 8, 0, b"\0"))
     for name, magic in {"gif": b"GIF89a", "webp": b"RIFF\0\0\0\0WEBP", "tiff": b"II*\0", "svg": b"<svg>", "heic": b"\0\0\0\0ftypheic", "words": b"words", "empty": b""}.items():

@@ -1,6 +1,6 @@
 // Runs a fuzzer's function over the files of a folder, without libFuzzer, and measures: at most a second a
-// MB, and 64 MB plus four times the file. For data that are packed, the file is what they unpack to; the
-// corpus says so by the name, "unpacks-to-N-...".
+// MB, and 64 MB plus four times the file. For data that are packed, the file is what they unpack to; its
+// name then says so: "unpacks-to-N-...".
 //
 //   npy_replay tests/fuzz/corpus/npy [FOLDER...]
 #include <malloc.h>
@@ -58,6 +58,7 @@ int main(int argc, char** argv) {
   int files = 0, bad = 0;
   double slowest = 0, largest = 0;
   for (int i = 1; i < argc; ++i) {
+    if (!fs::is_directory(argv[i])) continue;
     std::vector<fs::path> paths;
     for (const auto& entry : fs::directory_iterator(argv[i])) paths.push_back(entry.path());
     std::sort(paths.begin(), paths.end());
