@@ -10,6 +10,7 @@
 #include "cli/explain_png.h"
 #include "cli/pictures.h"
 #include "cli/run.h"
+#include "unfold/explain/compact_page.h"
 #include "unfold/explain/layer.h"
 #include "unfold/explain/page.h"
 #include "unfold/files.h"
@@ -24,28 +25,23 @@ struct ExplainFlags {
   std::vector<std::string> words;
   std::string out = "explain.html", as_class, png, layer, data;
   int64_t unit = -1;
-  bool invert = false;
+  bool invert = false, compact = false;
   MachineOptions machine;
 };
 
-constexpr int64_t kMostPageBytes = 64 << 20;  // browsers open more, but nobody waits for it
+constexpr int64_t kMostPageBytes = 64 << 20;  // with all numbers: browsers open more, but nobody waits for it
 constexpr int64_t kPagePatches = 8;           // of the data set, for each unit
 
-/// Whether the page can hold the model; without --png it is an error if it cannot.
-bool fits_a_page(const Model& model, size_t images, const ExplainFlags& o) {
+/// Whether the page leaves numbers out: asked for, or since there are too many.
+bool is_compact(const Model& model, size_t images, const ExplainFlags& o, const Global& global) {
+  if (o.compact) return true;
   const int64_t bytes = explain_page_bytes(model, static_cast<int64_t>(images));
-  if (bytes <= kMostPageBytes) return true;
-  const auto mib = [](int64_t n) { return std::to_string((n + (1 << 19)) >> 20) + " MiB"; };
-  if (!o.png.empty()) {
-    std::cerr << "note: " << model.name << " is too large for a page (" << mib(bytes)
-              << "); only the pictures are written" << std::endl;
-    return false;
+  if (bytes <= kMostPageBytes) return false;
+  if (!global.quiet) {
+    std::cerr << "note: " << model.name << " has numbers for " << ((bytes + (1 << 19)) >> 20)
+              << " MiB of page: the strongest maps are shown, and windows of the convolutions" << std::endl;
   }
-  throw Error(ErrorKind::usage, "the model is too large for a page with all its numbers")
-      .where(model.name)
-      .wanted("at most " + mib(kMostPageBytes))
-      .got("about " + mib(bytes))
-      .hint("--png DIR writes what it saw as pictures, for models of any size");
+  return true;
 }
 
 /// The model as it answers: a batch normalisation stands in the layer before it. The page follows a step of
@@ -103,7 +99,7 @@ int run_explain(const ExplainFlags& o, const Global& global) {
         .got(std::to_string(files.size()));
   }
   const Model model = folded(open_model(path, global), global);
-  const bool page = fits_a_page(model, files.size(), o);
+  const bool compact = is_compact(model, files.size(), o, global);
   const Node* layer = o.layer.empty() ? nullptr : &layer_named(model.graph, o.layer);
   if (layer && layer->op->type() != "Conv2d") {
     if (o.png.empty()) {
@@ -134,22 +130,26 @@ int run_explain(const ExplainFlags& o, const Global& global) {
             ? static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin())
             : static_cast<int32_t>(class_named(model, o.as_class)));
     if (pixels.empty()) pixels = picture.pixels;
-    if (!page) break;
     std::vector<float> input = network_input(model, picture.pixels);
     inputs.insert(inputs.end(), input.begin(), input.end());
     images.push_back({std::filesystem::path(file).filename().string(), thumbnail(picture.image),
                       see(model, std::move(input), classes.back(), layer, kSeenUnits, engine, pool)});
   }
-  if (page) {
-    if (data) explained.patches = patches_of(model, data->test, explained, engine, pool);
-    const Trace traced = trace(model, inputs, std::move(classes),
-                               {.engine = engine, .numerics = o.machine.resolved_numerics()}, pool);
-    const std::string version = version_text();
-    const std::string text = explain_page(trace_json(model, traced, explained), model.name + " explained",
-                                          version.substr(0, version.find('\n')));
-    write_file(o.out, text);
-    std::cout << o.out << ": " << (text.size() + 512) / 1024 << " KiB, opens in any browser\n";
+  if (data) explained.patches = patches_of(model, data->test, explained, engine, pool);
+  const Numerics numerics = o.machine.resolved_numerics();
+  std::string json;
+  if (compact) {
+    const auto first = std::span(inputs).first(inputs.size() / classes.size());
+    json = compact_json(model, inputs, classes, layer_times(model, first, numerics), explained);
+  } else {
+    json = trace_json(model, trace(model, inputs, classes, {.engine = engine, .numerics = numerics}, pool),
+                      explained);
   }
+  const std::string version = version_text();
+  const std::string text =
+      explain_page(json, model.name + " explained", version.substr(0, version.find('\n')));
+  write_file(o.out, text);
+  std::cout << o.out << ": " << (text.size() + 512) / 1024 << " KiB, opens in any browser\n";
   if (o.png.empty()) return kOk;
   PictureOptions what{.layer = o.layer, .target = o.as_class, .unit = o.unit, .engine = engine};
   if (data) what.data = &data->test;
@@ -182,6 +182,10 @@ void add_explain(CLI::App& app, Global& global) {
       "model\nlearned from if it lies on this machine; none: do not");
   c->add_option("--class", o->as_class,
                 "Go backward for this class (name or number); default: the one the model takes it for");
+  c->add_flag(
+      "--compact", o->compact,
+      "A page of some megabytes: the strongest maps, windows of the convolutions, nothing of a step of "
+      "training;\nwhat networks with too many numbers get in any case");
   c->add_flag("--invert", o->invert, kInvertHelp);
   o->machine.add_to(c);
   o->machine.add_numerics_to(c);

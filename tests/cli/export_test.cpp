@@ -162,7 +162,7 @@ TEST_CASE("a network learns other classes from where another came from: a new he
   const Model before = load_model(trained.run + "/best.safetensors").model;
   Dataset two = unfold::testing::small_set(40, 28, 28, 3);
   two.classes = {"even", "odd"};
-  for (uint8_t& label : two.labels) label = static_cast<uint8_t>(label % 2);
+  for (int32_t& label : two.labels) label = label % 2;
   const Model fitted = fitted_to(before, two, 9);
   CHECK(fitted.classes == two.classes);
   CHECK(fitted.graph.shape(fitted.graph.output()) == Shape{2});

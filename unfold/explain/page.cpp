@@ -1,34 +1,18 @@
 #include "unfold/explain/page.h"
 
 #include <algorithm>
-#include <bit>
-#include <nlohmann/json.hpp>
 #include <span>
 
 #include "unfold/data/sha256.h"
 #include "unfold/embedded_file.h"
 #include "unfold/error.h"
+#include "unfold/explain/page_json.h"
 #include "unfold/train/html.h"
 
 namespace unfold {
 namespace {
 
-using Json = nlohmann::ordered_json;
-static_assert(std::endian::native == std::endian::little, "the page reads little-endian floats");
-
-std::string packed(std::span<const float> values) {
-  return html::base64({reinterpret_cast<const uint8_t*>(values.data()), values.size_bytes()});
-}
-
-Json sizes(const Shape& shape) {
-  Json list = Json::array();
-  for (int i = 0; i < shape.rank(); ++i) list.push_back(shape[i]);
-  return list;
-}
-
-Json seconds(const std::optional<double>& time) {
-  return time ? Json(*time) : Json();
-}
+using page_json::Json, page_json::packed, page_json::sizes;
 
 /// One packed text an image.
 Json by_image(const std::vector<float>& values, int64_t images) {
@@ -37,32 +21,6 @@ Json by_image(const std::vector<float>& values, int64_t images) {
   for (size_t i = 0; i < static_cast<size_t>(images); ++i)
     list.push_back(packed(std::span(values).subspan(i * each, each)));
   return list;
-}
-
-Json layer(const Model& model, const Trace& trace, size_t index) {
-  const Graph& graph = model.graph;
-  const Node& node = graph.nodes()[index];
-  const std::vector<Shape> in = graph.input_shapes(node);
-  Json inputs = Json::array();
-  for (const ValueId v : node.inputs) inputs.push_back(v.index);
-  Json one = {
-      {"name", node.name},           {"type", std::string(node.op->type())}, {"inputs", inputs},
-      {"output", node.output.index}, {"attributes", node.op->attributes()},  {"macs", node.op->macs(in)}};
-  const Conv2dShape s = node.op->window_shape(in);
-  if (s.oh > 0 && node.op->type() != "ConvTranspose2d") {  // whose window is on the other side
-    const Window2d& k = s.window;
-    one["window"] = {{"kernel", {k.kernel_h, k.kernel_w}},
-                     {"stride", {k.stride_h, k.stride_w}},
-                     {"pad", {k.pad_top, k.pad_left, k.pad_bottom, k.pad_right}},
-                     {"dilation", {k.dilation_h, k.dilation_w}},
-                     {"groups", k.groups}};
-  }
-  const ParameterTable& table = model.parameters.table();
-  one["weight"] = table.find(node.name + ".weight");
-  one["bias"] = table.find(node.name + ".bias");
-  const LayerTimes& t = trace.times[index];
-  one["seconds"] = {{"naive", seconds(t.naive)}, {"im2col", seconds(t.im2col)}, {"fast", seconds(t.fast)}};
-  return one;
 }
 
 Json seen_json(const Seen& seen) {
@@ -160,7 +118,8 @@ std::string trace_json(const Model& model, const Trace& trace, const Explained& 
   }
   page["first"] = explained.first;
   if (explained.patches) page["patches"] = patches_json(*explained.patches);
-  for (size_t i = 0; i < graph.nodes().size(); ++i) page["layers"].push_back(layer(model, trace, i));
+  for (size_t i = 0; i < graph.nodes().size(); ++i)
+    page["layers"].push_back(page_json::layer(model, trace.times[i], i));
   for (int v = 0; v < graph.values(); ++v) {
     const auto at = static_cast<size_t>(v);
     page["values"].push_back({{"shape", sizes(graph.shape({v}))},
@@ -180,7 +139,7 @@ std::string trace_json(const Model& model, const Trace& trace, const Explained& 
                                   {"v", part(trace.second_moment)},
                                   {"after", part(trace.after)}});
   }
-  return page.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return page_json::text(page);
 }
 
 int64_t explain_page_bytes(const Model& model, int64_t images) {

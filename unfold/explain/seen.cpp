@@ -8,6 +8,11 @@
 #include "unfold/explain/saliency.h"
 
 namespace unfold {
+namespace {
+
+constexpr int64_t kOcclusionMacs = 1'000'000'000'000;
+
+}  // namespace
 
 Seen see(const Model& model, std::vector<float> x, int64_t c, const Node* chosen, int64_t units,
          Engine engine, ThreadPool& pool) {
@@ -19,6 +24,12 @@ Seen see(const Model& model, std::vector<float> x, int64_t c, const Node* chosen
   seen.guided = guided_backprop(walk, c);
   seen.occlusion_size = std::max<int64_t>(1, std::max(in[1], in[2]) / 4);
   seen.occlusion_stride = std::max<int64_t>(1, seen.occlusion_size / 4);
+  // Each place is a pass forward: of a network that takes a second for one, fewer places have to do.
+  const auto places = [&] {
+    return ((in[1] - 1) / seen.occlusion_stride + 1) * ((in[2] - 1) / seen.occlusion_stride + 1);
+  };
+  while (places() * graph.macs() > kOcclusionMacs && seen.occlusion_stride < seen.occlusion_size)
+    seen.occlusion_stride *= 2;
   seen.occlusion = occlusion(model, walk.value(graph.input()), c,
                              {.size = seen.occlusion_size, .stride = seen.occlusion_stride}, engine, pool);
   const Node* convolution = chosen ? chosen : last_of(graph, "Conv2d");

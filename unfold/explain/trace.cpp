@@ -43,6 +43,15 @@ void measure(const Model& model, std::span<const float> input, Engine engine, Nu
 
 }  // namespace
 
+std::vector<LayerTimes> layer_times(const Model& model, std::span<const float> input, Numerics numerics) {
+  std::vector<LayerTimes> times(model.graph.nodes().size());
+  if (model.graph.macs() <= kNaiveMacs)
+    measure(model, input, Engine::naive, numerics, &LayerTimes::naive, times);
+  measure(model, input, Engine::im2col, numerics, &LayerTimes::im2col, times);
+  measure(model, input, Engine::fast, numerics, &LayerTimes::fast, times);
+  return times;
+}
+
 Trace trace(const Model& model, std::span<const float> inputs, std::vector<int32_t> classes,
             const TraceOptions& options, ThreadPool& pool) {
   const Graph& graph = model.graph;
@@ -95,13 +104,7 @@ Trace trace(const Model& model, std::span<const float> inputs, std::vector<int32
   t.first_moment = adam.first_moment();
   t.second_moment = adam.second_moment();
   t.times.resize(graph.nodes().size());
-  if (options.times) {
-    const auto input = inputs.first(static_cast<size_t>(in));
-    if (graph.macs() <= kNaiveMacs)
-      measure(model, input, Engine::naive, options.numerics, &LayerTimes::naive, t.times);
-    measure(model, input, Engine::im2col, options.numerics, &LayerTimes::im2col, t.times);
-    measure(model, input, Engine::fast, options.numerics, &LayerTimes::fast, t.times);
-  }
+  if (options.times) t.times = layer_times(model, inputs.first(static_cast<size_t>(in)), options.numerics);
   return t;
 }
 

@@ -17,6 +17,10 @@ struct LayerTimes {
   std::optional<double> naive, im2col, fast;
 };
 
+/// What each node takes; naive only where the network is small enough for it. `input` is one preprocessed
+/// image (C, H, W). Takes a quarter of a second for a small network, and at least three passes for any.
+std::vector<LayerTimes> layer_times(const Model& model, std::span<const float> input, Numerics numerics);
+
 struct Trace {
   int64_t images = 0;
   std::vector<int32_t> classes;                          ///< by image: the class its loss asks for

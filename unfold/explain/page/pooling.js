@@ -8,7 +8,7 @@ const isPooling = (layer) => layer.type === "AvgPool2d" || layer.type === "MaxPo
 
 /// The pooling layers of the network as [key, text] for a choice, the small example first.
 export function poolingChoices(trace) {
-  const real = trace.layers.map((layer, i) => [String(i), layer]).filter(([, layer]) => isPooling(layer));
+  const real = trace.layers.map((layer, i) => [String(i), layer]).filter(([, layer]) => !trace.compact && isPooling(layer));
   return [["small", "a small example"], ...real.map(([key, layer]) => [key, `${layer.name} of ${trace.model}`])];
 }
 

@@ -13,7 +13,7 @@ export const multiplyScene = {
   title: "Multiply",
   build(root, trace) {
     const body = h("div");
-    const bar = subjectBar(trace, (s) => put(body, ...multiplyBody(s)));
+    const bar = subjectBar(trace, (s) => put(body, ...multiplyBody(s)), true);
     root.append(h("h2", {}, "Multiply: the convolution is one matrix product"),
       h("p", {}, "Each filter, flattened, is a row of W. Row times column of the patch matrix, plus the bias, is one number of the output. Choose a cell of the output and follow its sum."),
       bar.element, body);
@@ -40,7 +40,7 @@ function multiplyBody(s) {
   let oc = wrong?.length ? wrong[0].oc : 0, cell = wrong?.length ? wrong[0].c : 0;
   const terms = h("div", { class: "terms", tabindex: 0, role: "region", "aria-label": "The sum, term by term" });
   const pictures = h("div", { class: "row" });
-  const weights = matrix({ rows: s.OC, cols: s.depth, cell: s.real ? Math.max(5, Math.min(16, Math.floor(420 / s.depth))) : 34, bands: [0, s.KH * s.KW],
+  const weights = matrix({ rows: s.OC, cols: s.depth, cell: s.real ? Math.max(s.depth > 2000 ? 2 : 5, Math.min(16, Math.floor(420 / s.depth))) : 34, bands: [0, s.KH * s.KW],
     title: `W: ${s.OC} filters of ${s.depth} weights`, value: (r, k) => s.w[r * s.depth + k], onPick: (r) => { if (r != null) pick(r, cell); } });
   const columns = columnsGrid(s, { title: `patch matrix: ${s.rows} \u00d7 ${count(s.cols)}`, value: (r, c) => columnValue(s, r, c), onPoint: () => {}, onPick: (r, c) => pick(oc, c) });
   let output;

@@ -12,18 +12,29 @@ export const netScene = {
   build(root, trace) {
     const body = h("div"), step = h("div");
     let image = 0, gradients = false;
-    const draw = () => put(body, ...netBody(trace, image, gradients, (parameter, index) => stepPart(trace, step, parameter, index)));
+    const follow = (parameter, index) => { if (!trace.compact) stepPart(trace, step, parameter, index); };
+    const draw = () => put(body, ...netBody(trace, image, gradients, follow));
     root.append(h("h2", {}, "The whole net, from the picture to the answer"),
-      h("p", {}, "Every layer's maps. Choose one to see its numbers; choose a weight of a filter to follow it through a step of training."),
+      h("p", {}, trace.compact ? "Of every layer the maps that the picture excites most, as many as such a network's page has room for. Choose one to see it large."
+        : "Every layer's maps. Choose one to see its numbers; choose a weight of a filter to follow it through a step of training."),
       h("div", { class: "bar" }, trace.images.length > 1 ? choice("image ", trace.images.map((one, i) => [i, one.name]), 0, (i) => { image = Number(i); draw(); }) : null,
-        toggle("gradients in place of activations", false, (on) => { gradients = on; draw(); })), body, step);
+        trace.compact ? null : toggle("gradients in place of activations", false, (on) => { gradients = on; draw(); })), body, step);
     draw();
-    stepPart(trace, step, 0, 0);
+    follow(0, 0);
   },
 };
 
 /// [channels, rows, columns] of a value of any rank: a row of classes is one picture of one row.
 const asMaps = (shape) => (shape.length === 3 ? shape : [1, 1, shape.reduce((a, b) => a * b, 1)]);
+
+/// What is shown of a value: `count` maps of H x W with their `values`; name(k) of the k-th, `note` where some are left out.
+function mapsOf(value, image, gradients) {
+  const [C, H, W] = asMaps(value.shape);
+  if (!value.maps) return { count: Math.min(C, kMostTiles), H, W, factor: 1, name: (k) => k, values: (gradients ? value.gradient : value.data)[image], note: C > kMostTiles ? `the first ${kMostTiles} of ${C} maps` : "" };
+  const { factor, channels, data } = value.maps, some = channels[image];
+  const note = [some.length < C ? `the ${some.length} of ${C} maps that it excites most` : "", factor > 1 ? `means of ${factor} \u00d7 ${factor} cells` : ""].filter((text) => text).join(", ");
+  return { count: some.length, H: Math.ceil(H / factor), W: Math.ceil(W / factor), factor, name: (k) => some[k], values: data[image], note };
+}
 
 function statistics(layer, values) {
   let low = Infinity, high = -Infinity, sum = 0, zeros = 0, saturated = 0;
@@ -35,32 +46,36 @@ function statistics(layer, values) {
     zeros += v === 0 ? 1 : 0;
     saturated += Math.abs(v) > kSaturated * scale ? 1 : 0;
   }
-  const share = (n) => `${((100 * n) / values.length).toFixed(1)} %`;
-  return `${show(low)} to ${show(high)}, mean ${show(sum / values.length)}` +
-    (layer?.type === "Tanh" || layer?.type === "Sigmoid" ? `, saturated ${share(saturated)}` : zeros > 0 ? `, zero ${share(zeros)}` : "");
+  return statisticsText(layer, { low, high, mean: sum / values.length, zero: zeros / values.length, saturated: saturated / values.length });
+}
+function statisticsText(layer, { low, high, mean, zero, saturated }) {
+  const share = (n) => `${(100 * n).toFixed(1)} %`;
+  return `${show(low)} to ${show(high)}, mean ${show(mean)}` +
+    (layer?.type === "Tanh" || layer?.type === "Sigmoid" ? `, saturated ${share(saturated)}` : zero > 0 ? `, zero ${share(zero)}` : "");
 }
 
 function netBody(trace, image, gradients, chooseWeight) {
   const words = says(), detail = h("div", { class: "row" });
   put(words, "Choose a map.");
-  function large(title, [, H, W], values, ch) {
+  function large(title, { H, W, values, factor, name }, k) {
+    const ch = name(k), times = factor > 1 ? `, means of ${factor} \u00d7 ${factor}` : "";
     const cell = Math.max(6, Math.min(26, Math.floor(560 / W)));
-    const grid = matrix({ rows: H, cols: W, cell, title: `${title}, map ${ch}`, value: (r, c) => values[(ch * H + r) * W + c],
-      onPoint: (r, c) => { if (r != null) put(words, `${title}, map ${ch}, (${r}, ${c}): ${show(values[(ch * H + r) * W + c])}`); } });
+    const grid = matrix({ rows: H, cols: W, cell, title: `${title}, map ${ch}${times}`, value: (r, c) => values[(k * H + r) * W + c],
+      onPoint: (r, c) => { if (r != null) put(words, `${title}, map ${ch}, (${r * factor}, ${c * factor}): ${show(values[(k * H + r) * W + c])}`); } });
     put(detail, grid.element);
     put(words, `${title}, map ${ch}: point at a cell.`);
   }
   const one = (title, layer, value, facts) => {
-    const shape = asMaps(value.shape), values = (gradients ? value.gradient : value.data)[image], [C, H, W] = shape;
+    const maps = mapsOf(value, image, gradients), { H, W, values } = maps;
     const fold = H === 1 && W > kFold ? kFold : W; // long rows are folded
     return h("section", { class: "layer" }, h("h3", {}, title, " ", h("small", { class: "soft" }, `${value.shape.join(" \u00d7 ")}${facts}`)),
-      h("p", { class: "soft" }, gradients ? `gradient: ${statistics(null, values)}` : statistics(layer, values)),
-      tileStrip({ tiles: Math.min(C, kMostTiles), rows: H === 1 ? Math.ceil(W / fold) : H, cols: fold, pixel: H === 1 ? 9 : undefined, title: C > kMostTiles ? `the first ${kMostTiles} of ${C} maps` : "", onPick: (k) => large(title, shape, values, k),
+      h("p", { class: "soft" }, gradients ? `gradient: ${statistics(null, values)}` : value.facts ? statisticsText(layer, value.facts[image]) : statistics(layer, values)),
+      tileStrip({ tiles: maps.count, rows: H === 1 ? Math.ceil(W / fold) : H, cols: fold, pixel: H === 1 ? 9 : undefined, title: maps.note, onPick: (k) => large(title, maps, k),
         value: (k, r, c) => (H === 1 ? values[r * fold + c] ?? 0 : values[(k * H + r) * W + c]) }));
   };
   const layers = trace.layers.flatMap((layer) => {
     if (layer.type === "Flatten" || layer.type === "Dropout") return [];
-    const weight = trace.parameters[layer.weight], parameters = [weight, trace.parameters[layer.bias]].filter((p) => p).reduce((n, p) => n + p.data.length, 0);
+    const weight = trace.parameters[layer.weight], parameters = [weight, trace.parameters[layer.bias]].filter((p) => p).reduce((n, p) => n + p.shape.reduce((a, b) => a * b, 1), 0);
     const parts = [one(layer.name, layer, trace.values[layer.output], `, ${layer.type}${parameters ? `, ${count(parameters)} parameters` : ""}`)];
     if (weight?.shape.length === 4) {
       const [OC, IC, KH, KW] = weight.shape, numbers = gradients ? weight.gradient : weight.data;

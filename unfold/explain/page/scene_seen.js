@@ -19,7 +19,7 @@ export const seenScene = {
 
 function seenBody(trace, image) {
   const seen = trace.images[image].seen, [C, H, W] = trace.values[0].shape, words = says();
-  const target = trace.classes[trace.images[image].class], cell = Math.max(3, Math.min(9, Math.floor(290 / W)));
+  const target = trace.classes[trace.images[image].class], cell = Math.max(W > 96 ? 1 : 3, Math.min(9, Math.floor(290 / W)));
   put(words, "Point at a pixel.");
   /// A picture with its explanation; values (H, W), or (C, H, W) of which the mean over the channels is shown.
   const picture = (title, text, values, rows = H, cols = W, size = cell) => {
@@ -38,7 +38,7 @@ function seenBody(trace, image) {
     picture("occlusion", `A grey square of ${size} \u00d7 ${size} pixels, moved by ${stride}: how much less likely "${target}" becomes (0: as before, 1: impossible). As it is: ${(100 * whole).toFixed(1)} %.`, loss, rows, columns, Math.max(3, Math.floor((cell * H) / rows)))),
     seen.layer ? h("h3", {}, `DeconvNet: the units of ${seen.layer} that this picture excites most`) : null,
     seen.layer ? h("p", {}, "The strongest cell of each unit, brought back to the pixels: unpooling to where the maximum stood (or evenly, for average pooling), ReLU on the way back, filters transposed.") : null,
-    h("div", { class: "row" }, ...seen.units.map((unit) => picture(`unit ${unit.unit}`, `activation ${show(unit.activation)}`, floats(unit.pixels), H, W, Math.max(2, Math.floor(cell * 0.6))))),
+    h("div", { class: "row" }, ...seen.units.map((unit) => picture(`unit ${unit.unit}`, `activation ${show(unit.activation)}`, floats(unit.pixels), H, W, Math.max(W > 96 ? 1 : 2, Math.floor(cell * 0.6))))),
     ...(trace.patches ? patchesPart(trace, seen.units.map(({ unit }) => unit), words) : [])];
 }
 

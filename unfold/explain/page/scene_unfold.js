@@ -13,7 +13,7 @@ export const unfoldScene = {
   title: "Unfold",
   build(root, trace) {
     const body = h("div");
-    const bar = subjectBar(trace, (s) => put(body, ...unfoldBody(s)));
+    const bar = subjectBar(trace, (s) => put(body, ...unfoldBody(s)), true);
     root.append(h("h2", {}, "Unfold: every patch becomes a column"),
       h("p", {}, "The window stops at every place of the output. What it covers there is written as one column: im2col. Point at a pixel to see all its copies, the places of the output they serve and the weights they meet; point at the matrix to see where a number was cut out."),
       bar.element, body);
@@ -105,7 +105,7 @@ function indexSteps(s) {
   const column = (list, title) => () => [matrix({ rows: list.length, cols: 1, cell: cells(list.length), title, value: (r) => list[r] })];
   const line = (list, title) => () => [matrix({ rows: 1, cols: list.length, cell: cells(list.length), title, value: (r, c) => list[c] })];
   const sum = (level, every, title) => () => [columnsGrid(s, { title, value: (r, c) => level[r] + every[c] })];
-  const cells = (n) => Math.max(6, Math.min(34, Math.floor(900 / n)));
+  const cells = (n) => Math.max(n > 2000 ? 2 : 6, Math.min(34, Math.floor(900 / n)));
   const times = (stride, text) => (stride === 1 ? text : `${stride} \u00b7 ${text}`);
   const list = [
     ["The rows of one window", `level1 = repeat(0..${s.KH - 1}, ${s.KW})${s.DH > 1 ? ` * ${s.DH}` : ""}`, column(i1, "level 1: KH\u00b7KW")],

@@ -1,14 +1,35 @@
 // What a scene shows: one convolution with its numbers, of the real network or made up small. The plain loops here
 // are the page's own; what the engine computed is only compared with them.
 
-/// The convolutions of the network as [key, text] for a choice, the small example first.
-export function subjectChoices(trace) {
-  const real = trace.layers.map((layer, i) => [String(i), layer]).filter(([, layer]) => layer.type === "Conv2d");
+/// The convolutions of the network as [key, text] for a choice, the small example first. A compact page has windows of
+/// some, for what goes `forward` only.
+export function subjectChoices(trace, forward = false) {
+  const there = (i) => !trace.compact || (forward && trace.crops.some((crop) => crop.layer === i));
+  const real = trace.layers.map((layer, i) => [String(i), layer]).filter(([key, layer]) => layer.type === "Conv2d" && there(Number(key)));
   return [["small", "a small example"], ...real.map(([key, layer]) => [key, `${layer.name} of ${trace.model}`])];
+}
+
+/// A window of a layer of a compact page, as a convolution of its own: some filters, what they see, padding as zeros.
+function croppedSubject(trace, key, image) {
+  const layer = trace.layers[key], crop = trace.crops.find((one) => one.layer === key), w = layer.window;
+  return finish({ name: layer.name, real: true, crop, image, images: trace.images.length, layer,
+    C: crop.channels, H: crop.height, W: crop.width, OC: crop.filters.length, OH: crop.output.height, OW: crop.output.width,
+    KH: w.kernel[0], KW: w.kernel[1], SH: w.stride[0], SW: w.stride[1], PT: 0, PL: 0, DH: w.dilation[0], DW: w.dilation[1], groups: 1,
+    x: crop.x[image], y: crop.y[image], w: crop.w, b: crop.b, every: [] });
+}
+
+/// Where a window lies, in words; nothing for what is whole.
+export function cropText(trace, s) {
+  if (!s.crop) return "";
+  const { top, left, height, width, channel, channels, filters, output } = s.crop, [C, H, W] = trace.values[s.layer.inputs[0]].shape, [OC, OH, OW] = trace.values[s.layer.output].shape;
+  const few = channels < C ? `, channels ${channel} to ${channel + channels - 1}` : "";
+  return `A window of the layer, with its own numbers: rows ${top} to ${top + height - 1} and columns ${left} to ${left + width - 1} of ${C} \u00d7 ${H} \u00d7 ${W}${few} (outside it is padding, 0); `
+    + `filters ${filters.join(", ")} of ${OC}, here 0 to ${filters.length - 1}; outputs ${output.top} to ${output.top + output.height - 1} by ${output.left} to ${output.left + output.width - 1} of ${OH} \u00d7 ${OW}, where the layer is strongest.`;
 }
 
 /// One layer of the trace, one image of it. y, dy, dx, dw, db are the engine's.
 export function realSubject(trace, key, image) {
+  if (trace.compact) return croppedSubject(trace, key, image);
   const layer = trace.layers[key], w = layer.window, input = trace.values[layer.inputs[0]], output = trace.values[layer.output];
   const weight = trace.parameters[layer.weight], bias = layer.bias >= 0 ? trace.parameters[layer.bias] : null;
   const [C, H, W] = input.shape, [OC, OH, OW] = output.shape;

@@ -1,6 +1,6 @@
 // Where a reader chooses what a scene is about.
 import { choice, h, slider } from "./dom.js";
-import { realSubject, smallSubject, subjectChoices } from "./subject.js";
+import { cropText, realSubject, smallSubject, subjectChoices } from "./subject.js";
 
 const kPhone = 640; // pixels
 
@@ -13,17 +13,18 @@ function firstChoice(trace) {
   return first < 0 ? "small" : String(first);
 }
 
-/// {element, start()}: change(subject) is called by start() and at every change.
-export function subjectBar(trace, change) {
+/// {element, start()}: change(subject) is called by start() and at every change. forward: the scene needs no gradients.
+export function subjectBar(trace, change, forward = false) {
   chosen.key ??= firstChoice(trace);
+  const choices = subjectChoices(trace, forward), known = () => choices.some(([key]) => key === chosen.key), key = () => (known() ? chosen.key : "small");
   const extra = h("div", { class: "bar" }), note = h("span", { class: "soft", role: "status" });
   const tell = () => {
-    const subject = chosen.key === "small" ? smallSubject(chosen.settings) : realSubject(trace, Number(chosen.key), chosen.image);
-    note.textContent = subject ? "" : "The window is larger than the padded image.";
+    const subject = key() === "small" ? smallSubject(chosen.settings) : realSubject(trace, Number(key()), chosen.image);
+    note.textContent = subject ? cropText(trace, subject) : "The window is larger than the padded image.";
     if (subject) change(subject);
   };
   function extras() {
-    if (chosen.key !== "small") {
+    if (key() !== "small") {
       const images = trace.images.map((image, i) => [i, image.name]);
       extra.replaceChildren(...(images.length > 1 ? [choice("image ", images, chosen.image, (i) => { chosen.image = Number(i); tell(); })] : []));
       return;
@@ -34,7 +35,7 @@ export function subjectBar(trace, change) {
     extra.replaceChildren(...(innerWidth < kPhone ? [h("details", {}, h("summary", {}, "Its sizes"), h("div", { class: "bar" }, ...sizes))] : sizes));
   }
   const element = h("div", { class: "bar" },
-    choice("Show ", subjectChoices(trace), chosen.key, (key) => { chosen.key = key; extras(); tell(); }), extra, note);
+    choice("Show ", choices, key(), (one) => { chosen.key = one; extras(); tell(); }), extra, note);
   extras();
   return { element, start: tell };
 }
