@@ -20,7 +20,7 @@ export class Browser {
   constructor(name) {
     this.folder = mkdtempSync(join(tmpdir(), "unfold-browser-"));
     this.process = spawn(name, ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe", "--no-first-run",
-      "--disable-background-networking", `--user-data-dir=${this.folder}`, "about:blank"], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+      "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic", `--user-data-dir=${this.folder}`, "about:blank"], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
     this.process.stdio[4].on("data", (bytes) => this.#receive(bytes));
   }
   #receive(bytes) {

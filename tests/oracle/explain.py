@@ -4,7 +4,7 @@
 
 Nets of convolution, ReLU, max pooling, twice, and a linear layer, in float64; weights and inputs come from numbers()
 of torch_values.py and are not recorded. A row of "explain.cases" holds the sizes of CASE; case k's results are
-"explain.<k>.<name>".
+"explain.<k>.<name>". "zfnet.<name>" is the DeconvNet of zfnet-small, with the weights of torch_models.py.
 """
 
 import os
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from safetensors.numpy import save_file
 from torch import nn
 
+import torch_models
 from torch_values import HERE, numbers
 
 CASE = "ic ih iw oc1 k1 s1 p1 oc2 k2 s2 p2 g2 classes".split()
@@ -118,6 +119,43 @@ def grad_cam(net, x, layer, c):
     return weights[0], F.relu((weights[:, :, None, None] * a).sum(1)).detach()
 
 
+class DeconvRelu(torch.autograd.Function):
+    """ReLU whose way back rectifies what comes, and asks nothing of what went forward."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, dy):
+        return dy.clamp(min=0)
+
+
+def zfnet_deconvnet():
+    """Zeiler & Fergus's own network: windows that overlap send what they have back to one place, where it adds up, and the
+    normalisation goes back by its derivative. So it is a gradient, with another rule for the ReLU."""
+    image, make = torch_models.networks()["zfnet-small"]
+    net = make().double()
+    with torch.no_grad():
+        for key, parameter in net.named_parameters():
+            parameter.copy_(torch.from_numpy(torch_models.drawn(key, tuple(parameter.shape)).astype(np.float32).astype(np.float64)))
+    x = numbers((1, *image), 7100).requires_grad_()
+    value, found, relus = x, {}, 0
+    for layer in net.order:
+        value = DeconvRelu.apply(value) if layer is F.relu else layer(value)
+        relus += layer is F.relu
+        if relus == 5:
+            break
+    for unit in (3, 200):
+        place = np.unravel_index(int(value[0, unit].argmax()), value.shape[2:])
+        alone = torch.zeros_like(value)
+        alone[0, unit, place[0], place[1]] = value[0, unit].max()
+        assert value[0, unit].max() > 0
+        found[f"strongest.relu5.{unit}"] = torch.autograd.grad(value, x, alone, retain_graph=True)[0][0]
+        found[f"cell.relu5.{unit}"] = torch.tensor(np.array(place))
+    return found
+
+
 def main():
     torch.set_num_threads(1)
     out = {"explain.cases": np.array(CASES, dtype=np.int64)}
@@ -146,6 +184,7 @@ def main():
         # What the networks of numbers() must not be: near a ReLU's corner or a tie, where float32 may fall otherwise.
         assert min(v["conv1"].abs().min(), v["conv2"].abs().min()) > 1e-5
         out |= {f"explain.{k}.{name}": value.detach().numpy() for name, value in found.items()}
+    out |= {f"zfnet.{name}": value.detach().numpy() for name, value in zfnet_deconvnet().items()}
     assert all(np.isfinite(value).all() for value in out.values())
     save_file({name: np.ascontiguousarray(value) for name, value in out.items()},
               os.path.join(HERE, "values", "explain.safetensors"))

@@ -1,6 +1,7 @@
 // Saliency, guided backprop, DeconvNet and Grad-CAM against PyTorch's, written from the papers (explain.py).
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <string>
 
 #include "tests/explain/nets.h"
@@ -8,6 +9,7 @@
 #include "unfold/explain/deconvnet.h"
 #include "unfold/explain/grad_cam.h"
 #include "unfold/explain/saliency.h"
+#include "unfold/files.h"
 
 using namespace unfold;
 
@@ -78,4 +80,30 @@ TEST_CASE("what a network learned is what PyTorch shows of it") {
     }
   }
   MESSAGE("largest difference: " << worst);
+}
+
+TEST_CASE(
+    "DeconvNet of a ZFNet: overlapping pools, normalisations, five layers down to the pixels, as PyTorch's") {
+  const oracle::Values values("explain");
+  Model model = make_model("zfnet-small", 0);
+  for (const ParameterSlice& slice : model.parameters.table().slices()) {  // as drawn() of torch_models.py
+    const int64_t elements = slice.shape.elements();
+    auto drawn = oracle::numbers(elements, crc32_of(std::as_bytes(std::span(slice.name))));
+    const bool matrix = slice.shape.rank() > 1;
+    const auto scale = static_cast<double>(
+        static_cast<float>(matrix ? std::sqrt(6.0 / static_cast<double>(elements / slice.shape[0])) : 0.25));
+    for (double& v : drawn) v *= scale;
+    test::set(model, slice.name, oracle::as<float>(drawn));
+  }
+  const Walk walk(model, oracle::as<float>(oracle::numbers(3 * 32 * 32, 7100)));
+  const ValueId relu5 = layer_named(model.graph, "relu5").output;
+  for (const int64_t unit : {3, 200}) {
+    const std::string name = "relu5." + std::to_string(unit);
+    const auto cell = values.operator()<int64_t>("zfnet.cell." + name);
+    CHECK(strongest(walk, relu5, unit) == Cell{cell[0], cell[1]});
+    const double off =
+        test::largest_difference(deconvnet(walk, relu5, unit), values("zfnet.strongest." + name));
+    MESSAGE(name << ": largest difference " << off);
+    CHECK(!(off > 2e-5));
+  }
 }

@@ -12,7 +12,7 @@ export const seenScene = {
     const draw = (image) => put(body, ...seenBody(trace, image));
     root.append(h("h2", {}, "What the network saw in it"),
       h("p", {}, "Five ways to ask which pixels made the answer. None of them is the truth; where they agree it is worth looking. Below each stands what it computes."),
-      trace.images.length > 1 ? h("div", { class: "bar" }, choice("image ", trace.images.map((one, i) => [i, one.name]), 0, (i) => draw(Number(i)))) : null, body);
+      ...(trace.images.length > 1 ? [h("div", { class: "bar" }, choice("image ", trace.images.map((one, i) => [i, one.name]), 0, (i) => draw(Number(i))))] : []), body);
     draw(0);
   },
 };
