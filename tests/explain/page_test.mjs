@@ -17,7 +17,7 @@ if (!name) {
 
 const folder = mkdtempSync(join(tmpdir(), "unfold-page-"));
 const page = (file, model, ...images) => {
-  execFileSync(program, ["explain", join(folder, model), ...images.map((digit) => join(digits, `${digit}.png`)), "--class", "4", "-o", join(folder, file)]);
+  execFileSync(program, ["explain", join(folder, model), ...images.map((digit) => join(digits, `${digit}.png`)), "--class", "4", "-o", join(folder, file), ...(file.startsWith("compact") ? ["--compact"] : [])]);
   return join(folder, file);
 };
 const kOpen = '<script type="application/json" id="data">';
@@ -102,7 +102,7 @@ const open = async (path, options) => {
 const clean = () => assert.deepEqual(browser.problems, []);
 
 execFileSync(maker, [folder]);
-const lenet = page("lenet5.html", "lenet5-article.safetensors", 7, 3), grouped = page("grouped.html", "grouped.safetensors", 7, 3);
+const lenet = page("lenet5.html", "lenet5-article.safetensors", 7, 3), grouped = page("grouped.html", "grouped.safetensors", 7, 3), compact = page("compact.html", "grouped.safetensors", 7, 3);
 
 await test("every scene opens, at three widths and in both colour schemes, and nothing is loaded", async () => {
   for (const [width, dark] of [[400, false], [800, true], [1400, false], [1400, true]]) {
@@ -152,7 +152,7 @@ await test("play goes on by itself until it is paused", async () => {
   clean();
 });
 
-for (const [what, file] of [["LeNet-5", lenet], ["grouped convolutions", grouped]]) {
+for (const [what, file] of [["LeNet-5", lenet], ["grouped convolutions", grouped], ["a compact page", compact]]) {
   await test(`${what}: every control of every scene can be used, and no number disagrees`, async () => {
     await open(file, { width: 1000 });
     for (const id of await browser.evaluate(`[...document.querySelectorAll("#scenes button")].map((b) => b.dataset.scene)`)) {
@@ -417,6 +417,27 @@ await test("a hover takes no longer than a frame", async () => {
   const median = times[150], most = times[285];
   console.log(`     script of a hover: median ${median.toFixed(1)} ms, 95 % within ${most.toFixed(1)} ms`);
   assert.ok(median <= 4 * kMedian && most <= 4 * kMost);
+});
+
+await test("a compact page: every window of a convolution, summed again, is the engine's; the maps are there, and no step of training", async () => {
+  await open(compact);
+  for (const [layer, outputs] of [["conv1", 144], ["grouped", 108]]) {
+    await browser.evaluate(`scene("multiply")`);
+    const key = await browser.evaluate(`[...document.querySelectorAll("main select option")].find((o) => o.textContent.startsWith("${layer} ")).value`);
+    for (const image of [0, 1]) {
+      await browser.evaluate(`choose("Show", "${key}")`);
+      await browser.evaluate(`choose("image", "${image}")`);
+      assert.equal(await browser.evaluate(`document.getElementById("forward-check").textContent`), `All ${outputs} outputs recomputed in the page: every one agrees with the engine.`);
+      assert.match(await browser.evaluate(`document.querySelector("main").textContent`), /A window of the layer, with its own numbers: rows [0-9\u2212-]+ to/);
+    }
+  }
+  await browser.evaluate(`scene("net")`);
+  assert.ok(await browser.evaluate(`document.querySelectorAll("main .strip").length`) >= 8);
+  assert.equal(await browser.evaluate(`document.getElementById("one-weight")`), null);
+  await browser.evaluate(`scene("seen")`);
+  assert.ok(await browser.evaluate(`document.querySelectorAll("main .seen").length`) > 5);
+  assert.ok(!/null|undefined|NaN/.test(await browser.evaluate(`document.querySelector("main").textContent`)));
+  clean();
 });
 
 await test("the page of a LeNet-5 is below 3 MB", () => {
