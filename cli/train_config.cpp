@@ -14,6 +14,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kMostBytes = 1 << 20;
+constexpr int kMostDepth = 32;  // what shows a value walks into it
 
 /// What no file may hold: it is about the file, or about another run.
 constexpr const char* kOnlyFlags[] = {"help", "config", "dump-config", "resume"};
@@ -111,9 +112,13 @@ Json value_of(const CLI::Option& option) {
 void read_config(CLI::App& command, const std::string& file) {
   const std::vector<std::byte> bytes = read_file(file, ErrorKind::usage, kMostBytes);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
+    if (depth > kMostDepth) throw Error(ErrorKind::usage, "lists within lists without end").where(file);
+    return true;
+  };
   Json json;
   try {
-    json = Json::parse(text, nullptr, true, true);
+    json = Json::parse(text, shallow, true, true);  // with comments
   } catch (const Json::exception& e) {
     throw Error(ErrorKind::usage, "this is no JSON").where(file).got(e.what());
   }

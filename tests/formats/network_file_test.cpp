@@ -17,7 +17,7 @@ std::string net(const std::string& layers, const std::string& input = "[3, 16, 1
 }
 
 void check_refused(const std::string& json, const std::vector<std::string>& said) {
-  CAPTURE(json);
+  CAPTURE(json.substr(0, 200));
   try {
     parse_network(json, "my.json");
     FAIL("not refused");
@@ -165,6 +165,11 @@ TEST_CASE("what cannot be is refused by layer, with the nearest that can") {
                 {"linear1", "wanted (5)", "got (4)", "classes"});
   check_refused(net(R"({"type": "ReLU"})"), {"relu1", "class scores"});
   check_refused(net(R"({"type": "Linear", "out_features": 4})"), {"linear1", "(3, 16, 16)"});
+}
+
+TEST_CASE("lists within lists are refused before they fill the stack") {
+  const std::string deep = std::string(1000000, '[') + std::string(1000000, ']');
+  check_refused(R"({"input": [1, 8, 8], "layers": )" + deep + "}", {"lists within lists"});
 }
 
 TEST_CASE("sizes beyond any machine are refused, not tried") {

@@ -18,6 +18,7 @@ using Names = std::vector<std::string>;
 
 constexpr uint64_t kMostBytes = uint64_t{16} << 20;
 constexpr size_t kMostLayers = 10000;
+constexpr int kMostDepth = 32;  // what shows a value walks into it
 constexpr const char* kInput = "input";
 
 std::string shown(const Json& value) {
@@ -245,9 +246,13 @@ std::vector<std::string> layer_types() {
 
 Network parse_network(std::string_view text, std::string_view where_from) {
   const std::string where(where_from);
+  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
+    if (depth > kMostDepth) throw wrong("lists within lists without end", where);
+    return true;
+  };
   Json json;
   try {
-    json = Json::parse(text, nullptr, true, true);  // with comments
+    json = Json::parse(text, shallow, true, true);  // with comments
   } catch (const Json::exception& e) {
     throw wrong("this is no JSON", where).got(e.what());
   }
