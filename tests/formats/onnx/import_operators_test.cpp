@@ -189,7 +189,12 @@ TEST_CASE("activations and arithmetic with stored numbers") {
   CHECK(operators(imported(run({node("Sigmoid", {"x"}, "s"), node("Mul", {"s", "s"}, "y")}, {}))) ==
         "Sigmoid Mul Flatten");
   CHECK(operators(imported(run({node("PRelu", {"x", "three"}, "y")}, {three}))) == "LeakyRelu Flatten");
-  CHECK(contains(refusal(run({node("PRelu", {"x", "c"}, "y")}, {c})), "PRelu 'y': a slope for each channel"));
+  CHECK(operators(imported(run({node("PRelu", {"x", "c"}, "y")}, {c}))) == "PRelu Flatten");
+  const auto wide = tensor("wide", {3}, {1, 2, 3});
+  CHECK(contains(refusal(run({node("PRelu", {"x", "wide"}, "y")}, {wide})),
+                 "PRelu 'y': slopes that are not one, or one for each channel"));
+  CHECK(operators(imported(run({node("Selu", {"x"}, "s"), node("Softsign", {"s"}, "y")}, {}))) ==
+        "Selu Softsign Flatten");
   CHECK(operators(imported(run({node("Tanh", {"x"}, "s"), node("Mul", {"six", "s"}, "y")}, {six}))) ==
         "Tanh Flatten");
 

@@ -105,6 +105,14 @@ std::string conv(const Layer& l) {
   return l.add("Conv", l.with_parameters(), std::move(attributes));
 }
 
+std::string conv_transpose(const Layer& l) {
+  std::vector<Attribute> attributes = window(l);
+  attributes.push_back({"dilations", l.integers("dilations")});
+  attributes.push_back({"group", l.integers("groups")[0]});
+  attributes.push_back({"output_padding", l.integers("output_padding")});
+  return l.add("ConvTranspose", l.with_parameters(), std::move(attributes));
+}
+
 /// Attributes of both poolings. Those of the first versions are left out where they say nothing.
 std::vector<Attribute> pooling(const Layer& l) {
   std::vector<Attribute> attributes = window(l);
@@ -169,6 +177,40 @@ std::string clip(const Layer& l) {
   return l.add("Clip", {l.x[0], l.constant("min", l.number("min")), l.constant("max", l.number("max"))});
 }
 
+/// A slope a channel is repeated along the axes behind it.
+std::string prelu(const Layer& l) {
+  std::vector<std::string> names = l.with_parameters();
+  const int64_t rank = l.in[0].rank();
+  if (l.number("num_parameters") > 1 && rank > 1) {
+    std::vector<int64_t> axes(static_cast<size_t>(rank - 1));
+    std::iota(axes.begin(), axes.end(), int64_t{1});
+    names[1] = l.add_part("Unsqueeze", "slopes", {names[1], l.to.store(l.node.name + ".axes", axes)});
+  }
+  return l.add("PRelu", std::move(names));
+}
+
+std::string pad(const Layer& l) {
+  constexpr std::string_view kModes[] = {"constant", "reflect", "edge"};
+  const std::vector<int64_t> around = l.integers("pads");
+  const int64_t pads[] = {0, 0, around[0], around[1], 0, 0, around[2], around[3]};
+  std::vector<std::string> inputs = {l.x[0], l.to.store(l.node.name + ".pads", pads)};
+  const auto mode = kModes[static_cast<size_t>(l.number("mode"))];
+  if (mode == "constant") inputs.push_back(l.constant("value", l.number("value")));
+  return l.add("Pad", std::move(inputs), {{"mode", std::string(mode)}});
+}
+
+std::string transpose(const Layer& l) {
+  std::vector<int64_t> order = {0};
+  for (const int64_t axis : l.integers("perm")) order.push_back(axis + 1);
+  return l.add("Transpose", l.x, {{"perm", order}});
+}
+
+std::string reshape(const Layer& l) {
+  std::vector<int64_t> sizes = {-1};
+  sizes.insert(sizes.end(), l.out.sizes().begin(), l.out.sizes().end());
+  return l.add("Reshape", {l.x[0], l.to.store(l.node.name + ".shape", sizes)});
+}
+
 std::string concat(const Layer& l) {
   return l.add("Concat", l.x, {{"axis", int64_t{static_cast<const Concat&>(*l.node.op).axis() + 1}}});
 }
@@ -201,13 +243,16 @@ std::string dropout(const Layer& l) {
 std::string softmax(const Layer& l) {
   return l.add("Softmax", l.x, {{"axis", int64_t{1}}});
 }
+std::string log_softmax(const Layer& l) {
+  return l.add("LogSoftmax", l.x, {{"axis", int64_t{1}}});
+}
 std::string flatten(const Layer& l) {
   return l.add("Flatten", l.x, {{"axis", int64_t{1}}});
 }
 
 constexpr char kRelu[] = "Relu", kSigmoid[] = "Sigmoid", kLeakyRelu[] = "LeakyRelu", kElu[] = "Elu",
                kHardSigmoid[] = "HardSigmoid", kHardSwish[] = "HardSwish", kSoftplus[] = "Softplus",
-               kAdd[] = "Add", kMul[] = "Mul";
+               kSelu[] = "Selu", kSoftsign[] = "Softsign", kAdd[] = "Add", kMul[] = "Mul";
 
 constexpr struct {
   std::string_view type;
@@ -228,6 +273,14 @@ constexpr struct {
     {"Silu", silu},
     {"Clip", clip},
     {"Softplus", plain<kSoftplus>},
+    {"Selu", same<kSelu>},
+    {"Softsign", plain<kSoftsign>},
+    {"PRelu", prelu},
+    {"ConvTranspose2d", conv_transpose},
+    {"Pad", pad},
+    {"Transpose", transpose},
+    {"Reshape", reshape},
+    {"LogSoftmax", log_softmax},
     {"Flatten", flatten},
     {"Add", plain<kAdd>},
     {"Mul", plain<kMul>},

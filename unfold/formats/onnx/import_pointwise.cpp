@@ -9,6 +9,7 @@
 #include "unfold/ops/dropout.h"
 #include "unfold/ops/join.h"
 #include "unfold/ops/pointwise.h"
+#include "unfold/ops/prelu.h"
 #include "unfold/ops/shape_ops.h"
 
 namespace unfold::onnx {
@@ -47,12 +48,29 @@ void clip(ImportGraph& in, const Node& node) {
   pointwise(in, node, {Pointwise::clip, std::max(min, -kLargest), std::min(max, kLargest)});
 }
 
+void selu(ImportGraph& in, const Node& node) {
+  pointwise(in, node,
+            {Pointwise::selu, in.number(node, "alpha", 1.67326319217681884765625),
+             in.number(node, "gamma", 1.05070102214813232421875)});
+}
+void softsign(ImportGraph& in, const Node& node) {
+  pointwise(in, node, {Pointwise::softsign});
+}
+
 /// One slope for all is a LeakyRelu.
 void prelu(ImportGraph& in, const Node& node) {
   const std::vector<float> slopes = in.numbers(node, 1);
-  if (slopes.empty() || !std::ranges::all_of(slopes, [&](float v) { return v == slopes[0]; }))
-    in.refuse(node, "a slope for each channel", "one for all");
-  pointwise(in, node, {Pointwise::leaky_relu, decimal(slopes[0])});
+  if (!slopes.empty() && std::ranges::all_of(slopes, [&](float v) { return v == slopes[0]; }))
+    return pointwise(in, node, {Pointwise::leaky_relu, decimal(slopes[0])});
+  const Shape x = in.shape(node, 0);
+  const Tensor* const stored = in.constant(node, 1);
+  if (!stored || x.rank() == 0 || !per_channel(in, node, *stored, x[0], x.rank())) {
+    in.refuse(node, "slopes that are not one, or one for each channel",
+              std::to_string(x.rank() == 0 ? 0 : x[0]) + " of " + of_images(x),
+              stored ? stored->shape().text() : "none");
+  }
+  in.bind(node, in.add(node, std::make_shared<PRelu>(x[0]), {in.value(node, 0)}));
+  in.set(node, "weight", slopes);
 }
 
 /// x * sigmoid(x) is one function.
@@ -183,24 +201,13 @@ void sum(ImportGraph& in, const Node& node) {
 }
 
 constexpr ImportRule kPointwise[] = {
-    {"Relu", plain<Relu>},
-    {"Sigmoid", sigmoid},
-    {"Tanh", tanh},
-    {"LeakyRelu", leaky_relu},
-    {"PRelu", prelu},
-    {"Elu", elu},
-    {"HardSigmoid", hard_sigmoid},
-    {"HardSwish", hard_swish},
-    {"Softplus", softplus},
-    {"Clip", clip},
-    {"Dropout", dropout},
-    {"Softmax", softmax},
-    {"LogSoftmax", softmax},
-    {"Add", arithmetic},
-    {"Mul", arithmetic},
-    {"Sub", arithmetic},
-    {"Div", arithmetic},
-    {"Sum", sum},
+    {"Relu", plain<Relu>},     {"Sigmoid", sigmoid},   {"Tanh", tanh},
+    {"LeakyRelu", leaky_relu}, {"PRelu", prelu},       {"Selu", selu},
+    {"Softsign", softsign},    {"Elu", elu},           {"HardSigmoid", hard_sigmoid},
+    {"HardSwish", hard_swish}, {"Softplus", softplus}, {"Clip", clip},
+    {"Dropout", dropout},      {"Softmax", softmax},   {"LogSoftmax", softmax},
+    {"Add", arithmetic},       {"Mul", arithmetic},    {"Sub", arithmetic},
+    {"Div", arithmetic},       {"Sum", sum},
 };
 
 }  // namespace
