@@ -36,8 +36,8 @@ bool is_image_folder(const std::filesystem::path& root);
 /// so that the last of them are a fair sample.
 ///
 /// Throws data naming the folder or file: no classes, one without pictures, one that only the test has, more
-/// than 16,384, a picture or folder that cannot be read; or if all of them would take more than 8 GiB. `sizes`,
-/// if given, is told how large the pictures were.
+/// than 16,384, a picture or folder that cannot be read; or if all of them would take more than 8 GiB.
+/// `sizes`, if given, is told how large the pictures were.
 DatasetPair load_image_folder(const std::filesystem::path& root, const ImageFolderOptions& options,
                               ThreadPool& pool, const SourceLog& log, PictureSizes* sizes = nullptr);
 

@@ -11,8 +11,8 @@
 
 namespace unfold {
 
-/// Reads a whole .npy file (format versions 1 and 2) held in memory: little-endian float32, float64, float16, int32,
-/// int64, uint8 or bool, rank 0 to 8. An array in Fortran order is transposed: the result is always
+/// Reads a whole .npy file (format versions 1 and 2) held in memory: little-endian float32, float64, float16,
+/// int32, int64, uint8 or bool, rank 0 to 8. An array in Fortran order is transposed: the result is always
 /// contiguous in C order and owns its elements. `where` names the source in messages. Throws data if anything
 /// is wrong; the size the header claims is compared with the bytes there are before anything is allocated.
 Tensor parse_npy(std::span<const std::byte> bytes, std::string_view where);

@@ -86,8 +86,7 @@ void together(Call& c, F f) {
     for (size_t i = 1; i < c.inputs(); ++i) {
       c.same_type(0, i);
       const Tensor& x = c.input(i);
-      y = zip<T, T, T>(c, y, y.shape().sizes(), x, x.shape().sizes(),
-                       [f](T a, T b) { return f(a, b); });
+      y = zip<T, T, T>(c, y, y.shape().sizes(), x, x.shape().sizes(), [f](T a, T b) { return f(a, b); });
     }
     c.output(0, std::move(y));
   });
