@@ -110,7 +110,7 @@ Model make_model(const Network& network, uint64_t seed, const ModelOptions& opti
 }
 
 Model make_model_for(const Dataset& data, std::string_view name, uint64_t seed, std::optional<Shape> image) {
-  return make_model_for(data, network_named(name), seed, std::move(image));
+  return make_model_for(data, network_named(name), seed, image);
 }
 
 Model make_model_for(const Dataset& data, const Network& network, uint64_t seed, std::optional<Shape> image) {

@@ -73,6 +73,13 @@ TEST_CASE("what depends on no input is computed once, what nobody reads never") 
                                .node("Div", {"zero", "zero"}, {"unused"})  // would be refused
                                .node("Mul", {"x", "two"}, {"y"});
   CHECK(values<float>(result(graph, {{"x", kOne}})) == std::vector<float>{2});
+  // Statistics that only training has are no matter where nobody reads them.
+  const Tensor one = tensor<float>({3}, {1, 1, 1});
+  GraphMaker statistics(9);
+  statistics.input("x").stored("a", one).node("BatchNormalization", {"x", "a", "a", "a", "a"},
+                                              {"n", "m", "v", "sm", "sv"});
+  CHECK(refusal(statistics, {{"x", kSix}}).find("only training has") != std::string::npos);
+  CHECK(refusal(statistics.node("Neg", {"n"}, {"y"}), {{"x", kSix}}) == "accepted");
   // A graph of constants alone needs no input at all.
   CHECK(values<float>(result(GraphMaker().stored("a", kOne).node("Add", {"a", "a"}, {"y"}), {})) ==
         std::vector<float>{2});

@@ -18,7 +18,7 @@ using unfold::dtype_of;  // of a C++ type, beside that of a number in a file
 /// What a run will not go beyond: a model may ask for anything.
 struct Limits {
   int64_t elements = int64_t{1} << 31;  ///< of one value
-  int64_t bytes = int64_t{1} << 34;     ///< of all values alive at a time, beside the model's own
+  int64_t bytes = int64_t{1} << 33;     ///< of all values alive at a time, beside the model's own
   int64_t work = int64_t{1} << 62;      ///< elements made and products added, all in all
 };
 
@@ -29,22 +29,24 @@ struct Account {
   Buffer scratch;  ///< of the node that runs
 };
 
-/// Sizes are at most 2^31 and there are at most eight: callers may multiply two without a thought.
+/// Sizes of axes, outermost first, as they are built up.
 using Sizes = std::vector<int64_t>;
 
 class Call {
  public:
-  /// `where` names the node in messages; a null input is one that is left out.
+  /// `where` names the node in messages; a null input and an output of -1 are left out.
   Call(const Node& node, const Operator& row, int64_t opset, std::string_view where,
-       std::span<const Tensor* const> inputs, Account& account, ThreadPool& pool)
+       std::span<const Tensor* const> inputs, std::span<const int> outputs, Account& account,
+       ThreadPool& pool)
       : node_(node),
         row_(row),
         opset_(opset),
         where_(where),
         inputs_(inputs),
+        wanted_(outputs),
         account_(account),
         pool_(pool),
-        outputs_(node.outputs.size()) {}
+        outputs_(outputs.size()) {}
 
   int64_t opset() const { return opset_; }
   const Operator& row() const { return row_; }
@@ -80,7 +82,8 @@ class Call {
 
   // Outputs.
   size_t outputs() const { return outputs_.size(); }
-  bool wanted(size_t i) const { return i < outputs_.size() && !node_.outputs[i].empty(); }
+  /// Whether somebody reads output i.
+  bool wanted(size_t i) const { return i < wanted_.size() && wanted_[i] >= 0; }
   /// A new tensor, zeros; refused where a size is negative or a limit is passed.
   Tensor make(Dtype dtype, std::span<const int64_t> sizes) const;
   /// Room for the node's own use, 64-byte aligned, not zeroed; the next call of it, by any node, overwrites
@@ -110,6 +113,7 @@ class Call {
   int64_t opset_;
   std::string_view where_;
   std::span<const Tensor* const> inputs_;
+  std::span<const int> wanted_;
   Account& account_;
   ThreadPool& pool_;
   std::vector<Tensor> outputs_;

@@ -91,7 +91,7 @@ void mat_mul(Call& c) {
     Tensor y = c.make(a.dtype(), sizes);
     c.work(y.elements(), k);
     const auto [step, left_step, right_step] = walk.steps();
-    if (y.elements() > 0) {
+    if (y.elements() > 0 && k > 0) {
       walk.rows([&](const auto& at) {
         for (int64_t i = 0; i < walk.row_size(); ++i) {
           multiply(c, Product<T>{m, n, k, a.data<T>() + (at[1] + i * left_step) * m * k, k, 1,

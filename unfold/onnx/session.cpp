@@ -9,6 +9,7 @@
 #include "unfold/onnx/convert.h"
 
 namespace unfold::onnx {
+
 /// The bytes of the values that are alive: a buffer that several of them share counts once.
 class Session::Memory {
  public:
@@ -39,13 +40,14 @@ Session::Session(Model model, const Limits& limits) : model_(std::move(model)), 
   find_last_uses();
 }
 
-/// Steps whose outputs nobody reads do not run.
+/// Outputs that nobody reads are left out, and steps that have no others do not run.
 void Session::drop_unused() {
   is_read_.assign(slots_.size(), 0);
   for (const int slot : output_slots_) is_read_[slot] = 1;
   std::vector<Step> kept;
   for (size_t i = steps_.size(); i-- > 0;) {
     const auto read = [&](int slot) { return slot >= 0 && is_read_[slot]; };
+    for (int& slot : steps_[i].outputs) slot = read(slot) ? slot : -1;
     if (std::ranges::none_of(steps_[i].outputs, read)) continue;
     for (const int slot : steps_[i].inputs) {
       if (slot >= 0) is_read_[slot] = 1;
@@ -165,15 +167,15 @@ std::vector<Tensor> Session::compute(const Step& step, const std::vector<const T
   const auto opset = model_.opsets.find("");
   const Node& node = model_.graph.nodes[step.node];
   const auto run = [&](std::span<const Tensor* const> inputs) {
-    Call call(node, *step.row, opset == model_.opsets.end() ? 0 : opset->second, step.where, inputs, account,
-              pool);
+    Call call(node, *step.row, opset == model_.opsets.end() ? 0 : opset->second, step.where, inputs,
+              step.outputs, account, pool);
     step.row->run(call);
     return std::move(call.results());
   };
   try {
     std::vector<Tensor> results = with_halves(*step.row, values, run);
     for (size_t i = 0; i < results.size(); ++i) {
-      if (results[i].raw() || node.outputs[i].empty()) continue;
+      if (results[i].raw() || step.outputs[i] < 0) continue;
       throw Error(ErrorKind::model, "output " + std::to_string(i) + " is not computed here")
           .where(step.where);
     }

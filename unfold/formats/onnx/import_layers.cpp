@@ -50,11 +50,12 @@ void conv(ImportGraph& in, const Node& node) {
   }
   if (window.groups < 1 || sizes[1] * window.groups != image[0])
     in.refuse(node, "the weights do not fit the image", std::to_string(image[0]) + " channels", sizes.text());
+  const Node& last = last_of(in, node, !own && bias);
   const ValueId y =
       in.add(node, std::make_shared<Conv2d>(sizes[0], window, bias.has_value()), {x.id}, node.inputs[1]);
   in.set(node, "weight", 1);
   if (bias) in.set(node, "bias", *std::move(bias));
-  in.bind(last_of(in, node, !own && bias), y);
+  in.bind(last, y);
 }
 
 /// A linear layer whose weights are stored as (OUT, IN), or else (IN, OUT), and multiplied by `alpha`.
@@ -69,6 +70,7 @@ void linear(ImportGraph& in, const Node& node, bool out_in, double alpha,
   const int64_t out = sizes[out_in ? 0 : 1], features = sizes[out_in ? 1 : 0];
   const bool own = bias.has_value();
   if (!own) bias = bias_behind(in, node, out, 1);
+  const Node& last = last_of(in, node, !own && bias);
   const ValueId y = in.add(node, std::make_shared<Linear>(out, bias.has_value()), {x}, node.inputs[1]);
   if (out_in && alpha == 1) {
     in.set(node, "weight", 1);
@@ -85,7 +87,7 @@ void linear(ImportGraph& in, const Node& node, bool out_in, double alpha,
     in.set(node, "weight", std::move(w));
   }
   if (bias) in.set(node, "bias", *std::move(bias));
-  in.bind(last_of(in, node, !own && bias), y);
+  in.bind(last, y);
 }
 
 void gemm(ImportGraph& in, const Node& node) {

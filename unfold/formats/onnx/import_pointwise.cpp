@@ -117,8 +117,8 @@ void softmax(ImportGraph& in, const Node& node) {
 }
 
 /// y = scale * x + shift, channel by channel: a convolution of 1 x 1 with a group for each channel.
-void affine(ImportGraph& in, const Node& node, size_t input, std::vector<float> scale,
-            std::vector<float> shift) {
+void affine(ImportGraph& in, const Node& node, size_t input, const std::vector<float>& scale,
+            const std::vector<float>& shift) {
   const auto is = [](const std::vector<float>& values, float v) {
     return std::ranges::all_of(values, [v](float x) { return x == v; });
   };
@@ -153,16 +153,16 @@ void with_numbers(ImportGraph& in, const Node& node, size_t value) {
   std::vector<float> numbers = in.numbers(node, other);
   const std::vector<float> one = {1}, none = {0};
   const auto each = [&](auto change) { std::ranges::transform(numbers, numbers.begin(), change); };
-  if (node.op_type == "Add" || node.op_type == "Sum") return affine(in, node, value, one, std::move(numbers));
-  if (node.op_type == "Mul") return affine(in, node, value, std::move(numbers), none);
+  if (node.op_type == "Add" || node.op_type == "Sum") return affine(in, node, value, one, numbers);
+  if (node.op_type == "Mul") return affine(in, node, value, numbers, none);
   if (node.op_type == "Sub" && value == 0) {
     each([](float v) { return -v; });
-    return affine(in, node, value, one, std::move(numbers));
+    return affine(in, node, value, one, numbers);
   }
   if (node.op_type == "Sub") return affine(in, node, value, {-1}, std::move(numbers));
   if (value == 1) in.refuse(node, "a division by what comes from the images");
   each([](float v) { return 1 / v; });
-  affine(in, node, value, std::move(numbers), none);
+  affine(in, node, value, numbers, none);
 }
 
 /// Sizes multiplied, as exporters flatten with.
