@@ -17,7 +17,8 @@ To converted(From value) {
   } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
     if (!(value == value)) return 0;
     // 2^63 is a float, the largest int64 is none: compared with the first number beyond.
-    const auto beyond = static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * 2;
+    constexpr To kHalf = std::numeric_limits<To>::max() / 2 + 1;
+    const auto beyond = static_cast<From>(kHalf) * 2;
     if (value >= beyond) return std::numeric_limits<To>::max();
     if (value <= static_cast<From>(std::numeric_limits<To>::min())) return std::numeric_limits<To>::min();
     return static_cast<To>(value);
