@@ -159,7 +159,7 @@ void with_numbers(ImportGraph& in, const Node& node, size_t value) {
     each([](float v) { return -v; });
     return affine(in, node, value, one, numbers);
   }
-  if (node.op_type == "Sub") return affine(in, node, value, {-1}, std::move(numbers));
+  if (node.op_type == "Sub") return affine(in, node, value, {-1}, numbers);
   if (value == 1) in.refuse(node, "a division by what comes from the images");
   each([](float v) { return 1 / v; });
   affine(in, node, value, numbers, none);
