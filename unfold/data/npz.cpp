@@ -168,13 +168,13 @@ class Archive {
           .got(std::string(dtype_name(labels.dtype())) + " " + s.text());
     }
     each_value(labels, [&](double v) {
-      if (!(v >= 0 && v <= 255)) {
+      if (!(v >= 0 && v < kMaxClasses)) {
         throw Error(ErrorKind::data, "a label is out of range")
             .where(place(name))
-            .wanted("0 to 255")
+            .wanted("0 to " + std::to_string(kMaxClasses - 1))
             .got(std::to_string(static_cast<int64_t>(v)));
       }
-      to.labels.push_back(static_cast<uint8_t>(v));
+      to.labels.push_back(static_cast<int32_t>(v));
     });
   }
 
