@@ -28,7 +28,7 @@ struct Claim {
 };
 
 void put(Bytes& to, uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) to.push_back(static_cast<std::byte>(value >> (8 * i)));
+  for (int i = 0; i < bytes; ++i, value >>= 8) to.push_back(static_cast<std::byte>(value));
 }
 Bytes deflated(const Bytes& bytes) {
   z_stream stream{};
