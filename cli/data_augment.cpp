@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/table.h"
+#include "unfold/data/epoch_images.h"
 #include "unfold/data/image_file.h"
 #include "unfold/error.h"
 #include "unfold/files.h"
@@ -51,6 +52,7 @@ void write_augmented(const Dataset& data, const Augmentation& how, ThreadPool& p
         .got(data.image.text());
   }
   const Preprocessing preprocessing = preprocessing_of(data, pool);
+  const Augmentation plain;
   const int64_t zoom = std::max<int64_t>(1, kCell / std::max(h, w));
   const int64_t images = data.size() - data.validation, rows = std::min(kRows, images);
   Image sheet{.width = kColumns * (w * zoom + kGap) - kGap,
@@ -61,8 +63,8 @@ void write_augmented(const Dataset& data, const Augmentation& how, ThreadPool& p
   std::vector<float> x(static_cast<size_t>(data.image.elements()));
   for (int64_t cell = 0; cell < rows * kColumns; ++cell) {
     const int64_t row = cell / kColumns, column = cell % kColumns, image = row * images / rows;
-    augmented_input(column == 0 ? Augmentation{} : how, preprocessing, data.at(image),
-                    {0, static_cast<uint64_t>(column), static_cast<uint64_t>(image)}, x.data());
+    const auto epoch = static_cast<uint64_t>(column);
+    EpochImages{column == 0 ? plain : how, preprocessing, data, images, 0, epoch}.input(image, x.data());
     for (int64_t i = 0; i < plane * zoom * zoom; ++i) {
       const int64_t y = i / (w * zoom), left = i % (w * zoom);
       const int64_t at = (row * (h * zoom + kGap) + y) * sheet.width + column * (w * zoom + kGap) + left;
@@ -93,8 +95,8 @@ double augmented_per_second(const Dataset& data, const Augmentation& how, Thread
     pool.run(tasks, [&](int64_t task, int worker) {
       for (int64_t i = 0; i < kTask; ++i) {
         const int64_t image = (task * kTask + i) % data.size();
-        augmented_input(how, preprocessing, data.at(image), {0, epoch, static_cast<uint64_t>(image)},
-                        x[static_cast<size_t>(worker)].data() + static_cast<size_t>(i) * elements);
+        EpochImages{how, preprocessing, data, data.size(), 0, epoch}.input(
+            image, x[static_cast<size_t>(worker)].data() + static_cast<size_t>(i) * elements);
       }
     });
     done += tasks * kTask;

@@ -25,6 +25,7 @@
 
 #include "unfold/graph.h"
 #include "unfold/lowering.h"
+#include "unfold/targets.h"
 #include "unfold/threads.h"
 #include "unfold/workspace.h"
 
@@ -39,7 +40,6 @@ struct PlanOptions {
   bool training = false;  ///< gradients and loss, or forward only
   Engine engine = Engine::fast;
   Numerics numerics = Numerics::fast;
-  double label_smoothing = 0;   ///< of the loss of gradient(): torch.nn.CrossEntropyLoss's
   bool input_gradient = false;  ///< also the gradient of the input (gradient checks, pictures)
   bool keep = false;            ///< training: every value and gradient stays readable after the run
   bool guards = false;          ///< for tests: memory between all tensors that nobody may touch
@@ -80,11 +80,11 @@ class Plan {
   void forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> take, Workspace<T>& workspace,
                ThreadPool& pool, bool packed = false) const;
 
-  /// Forward, cross-entropy of the output against `labels` (batch; smoothed as the options say), backward.
+  /// Forward, cross-entropy of the output against `targets` (of the batch), backward.
   /// Overwrites `gradient`, the gradient of the batch's mean loss, and `results` (batch). Random operators
   /// draw by `draws`.
-  void gradient(const Parameters<T>& parameters, Fill<T> fill, const int32_t* labels, Parameters<T>& gradient,
-                ImageResult* results, Workspace<T>& workspace, ThreadPool& pool,
+  void gradient(const Parameters<T>& parameters, Fill<T> fill, const Targets& targets,
+                Parameters<T>& gradient, ImageResult* results, Workspace<T>& workspace, ThreadPool& pool,
                 const Draws& draws = {}) const;
 
   /// The same, from a given gradient of the output: `give` writes dy (count, ...) in place of the loss.

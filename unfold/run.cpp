@@ -12,13 +12,12 @@ namespace {
 
 /// The loss step: each engine's own softmax. In place of the logits' gradient, dx.
 template <class T>
-void loss_step(const PlanOptions& how, int64_t n, int64_t classes, const T* x, const int32_t* labels, T scale,
-               double* loss, T* dx) {
-  const double smoothing = how.label_smoothing;
+void loss_step(const PlanOptions& how, int64_t n, int64_t classes, const T* x, const Targets& targets,
+               T scale, double* loss, T* dx) {
   if constexpr (std::is_same_v<T, float>) {
-    if (how.engine != Engine::naive) return cross_entropy(n, classes, x, labels, scale, smoothing, loss, dx);
+    if (how.engine != Engine::naive) return cross_entropy(n, classes, x, targets, scale, loss, dx);
   }
-  reference::cross_entropy(n, classes, x, labels, scale, smoothing, loss, dx);
+  reference::cross_entropy(n, classes, x, targets, scale, loss, dx);
 }
 
 }  // namespace
@@ -205,14 +204,14 @@ void Plan<T>::backward_stages(const Run& run, Parameters<T>& gradient, Seed seed
 }
 
 template <class T>
-void Plan<T>::gradient(const Parameters<T>& parameters, Fill<T> fill, const int32_t* labels,
+void Plan<T>::gradient(const Parameters<T>& parameters, Fill<T> fill, const Targets& targets,
                        Parameters<T>& gradient, ImageResult* results, Workspace<T>& workspace,
                        ThreadPool& pool, const Draws& draws) const {
   const int64_t classes = shapes_.back().elements();
   const T scale = T{1} / static_cast<T>(options_.batch);
   const auto seed = [&](int64_t first, int64_t n, const T* logits, T* dy) {
     double loss[kShardImages];
-    loss_step(options_, n, classes, logits, labels + first, scale, loss, dy);
+    loss_step(options_, n, classes, logits, targets.from(first), scale, loss, dy);
     for (int64_t i = 0; i < n; ++i) {
       const T* row = logits + i * classes;
       results[first + i] = {loss[i], static_cast<int32_t>(std::max_element(row, row + classes) - row)};
@@ -354,7 +353,7 @@ std::vector<T> Plan<T>::value_gradient(ValueId value, int64_t image, const Works
   template void Plan<T>::pack(const Parameters<T>&, Workspace<T>&, ThreadPool&) const;                     \
   template void Plan<T>::forward(const Parameters<T>&, Fill<T>, Take<T>, Workspace<T>&, ThreadPool&, bool) \
       const;                                                                                               \
-  template void Plan<T>::gradient(const Parameters<T>&, Fill<T>, const int32_t*, Parameters<T>&,           \
+  template void Plan<T>::gradient(const Parameters<T>&, Fill<T>, const Targets&, Parameters<T>&,           \
                                   ImageResult*, Workspace<T>&, ThreadPool&, const Draws&) const;           \
   template void Plan<T>::gradient_from(const Parameters<T>&, Fill<T>, Fill<T>, Parameters<T>&,             \
                                        Workspace<T>&, ThreadPool&, const Draws&) const;                    \

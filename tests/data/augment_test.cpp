@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "unfold/data/augment_draws.h"
+#include "unfold/data/epoch_images.h"
 #include "unfold/error.h"
 #include "unfold/files.h"
 #include "unfold/threads.h"
@@ -422,4 +423,48 @@ TEST_CASE("docs/formats.md lists every augmentation as it is written") {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   for (const AugmentationHelp& help : augmentation_help())
     CHECK_MESSAGE(text.find("`" + help.syntax + "`") != std::string_view::npos, help.syntax);
+}
+
+TEST_CASE("mixup: partners among all images, shares of the symmetric beta distribution") {
+  std::mt19937_64 engine(1);
+  for (const double alpha : {0.05, 0.4, 1.0, 8.0}) {
+    CAPTURE(alpha);
+    std::gamma_distribution<double> gamma(alpha);
+    const auto drawn = [&](uint64_t i) { return draw::mixup(alpha, 50, {4, 1, i}); };
+    const auto theirs = [&](uint64_t) {
+      const double a = gamma(engine), b = gamma(engine);
+      return a + b > 0 ? std::max(a, b) / (a + b) : 1;
+    };
+    CHECK(alike(moments(kDraws, [&](uint64_t i) { return static_cast<double>(drawn(i).share); }),
+                moments(kDraws, theirs), kDraws));
+    CHECK(alike(moments(kDraws, [&](uint64_t i) { return static_cast<double>(drawn(i).other); }),
+                {24.5, (50 * 50 - 1) / 12.0}, kDraws));
+  }
+}
+
+TEST_CASE("a mixed input is the two augmented inputs in their shares") {
+  const Preprocessing how{.image_h = 6, .image_w = 5, .out_h = 6, .out_w = 5};
+  Dataset data;
+  data.image = {3, 6, 5};
+  data.labels = {0, 1, 2, 0};
+  data.pixels = picture(4 * 90);
+  const Augmentation augment = augmentation_from("flip,crop:2,mixup"),
+                     apart = augmentation_from("flip,crop:2");
+  const EpochImages epoch{augment, how, data, 4, 7, 3}, plain{apart, how, data, 4, 7, 3};
+  int others = 0;
+  for (int64_t image = 0; image < 4; ++image) {
+    const auto [other, share] = epoch.mix(image);
+    others += other != image;
+    CHECK((share >= 0.5f && share <= 1));
+    std::vector<float> x(90), one(90), two(90);
+    epoch.input(image, x.data());
+    plain.input(image, one.data());
+    plain.input(other, two.data());
+    for (size_t i = 0; i < x.size(); ++i) CHECK(x[i] == share * one[i] + (1 - share) * two[i]);
+    std::vector<float> same(90);
+    augmented_input(apart, how, data.at(image), plain.key(image), same.data());
+    CHECK(one == same);
+    CHECK((plain.mix(image).other == image && plain.mix(image).share == 1));
+  }
+  CHECK(others > 0);
 }

@@ -121,18 +121,23 @@ TEST_CASE("softmax and cross-entropy agree with their naive twins, extreme logit
     softmax_forward(n, classes, x.data(), y.data());
     reference::softmax_forward(n, classes, xd.data(), exact.data());
     for (size_t i = 0; i < x.size(); ++i) CHECK(std::abs(y[i] - exact[i]) <= 2e-6);
-    for (const double smoothing : {0.0, 0.1}) {
-      reference::cross_entropy(n, classes, xd.data(), label.data(), 0.02, smoothing, want_loss.data(),
-                               want_dx.data());
+    std::vector<int32_t> other(n);
+    std::vector<float> share(n);
+    for (int32_t& l : other) l = static_cast<int32_t>(random.below(classes));
+    for (float& s : share) s = static_cast<float>(random.uniform());
+    Targets mixed(label.data(), 0.1);
+    mixed.other = other.data(), mixed.share = share.data();
+    for (const Targets& targets : {Targets(label.data()), Targets(label.data(), 0.1), mixed}) {
+      reference::cross_entropy(n, classes, xd.data(), targets, 0.02, want_loss.data(), want_dx.data());
       const auto check = [&] {
         for (size_t i = 0; i < x.size(); ++i) CHECK(std::abs(dx[i] - want_dx[i]) <= 2e-6 * 0.02);
         for (size_t r = 0; r < label.size(); ++r)
           CHECK(std::abs(loss[r] - want_loss[r]) <= 1e-5 * std::max(1.0, want_loss[r]));
       };
-      cross_entropy(n, classes, x.data(), label.data(), 0.02f, smoothing, loss.data(), dx.data());
+      cross_entropy(n, classes, x.data(), targets, 0.02f, loss.data(), dx.data());
       check();
       dx = x;  // in place
-      cross_entropy(n, classes, dx.data(), label.data(), 0.02f, smoothing, loss.data(), dx.data());
+      cross_entropy(n, classes, dx.data(), targets, 0.02f, loss.data(), dx.data());
       check();
     }
   }

@@ -33,7 +33,7 @@ template <class Loss>
 void each_row_has_its_own_loss(Loss cross_entropy_of) {
   std::vector<float> dx(kRows.size());
   std::vector<double> loss(3);
-  cross_entropy_of(3, kClasses, kRows.data(), kLabels.data(), 1.0f, 0.0, loss.data(), dx.data());
+  cross_entropy_of(3, kClasses, kRows.data(), Targets(kLabels.data()), 1.0f, loss.data(), dx.data());
   for (size_t row = 0; row < 3; ++row) {
     CHECK(std::abs(loss[row] + std::log(probability(kLabels[row]))) <= 1e-6);
     for (size_t c = 0; c < 3; ++c) {

@@ -164,18 +164,32 @@ TEST_CASE("softmax and the mean cross-entropy agree with PyTorch, logits of +-10
     std::vector<float> y32(x.size()), dx32(x.size());
     softmax_forward(n, classes, x32.data(), y32.data());
     CHECK(relative_error(y32, values("softmax" + at + "y")) < tolerance);
-    for (const auto& [name, smoothing] :
-         {std::pair{"cross_entropy", 0.0}, {"smoothed", 0.1}, {"much_smoothed", 0.75}}) {
+    const auto draw_share = oracle::numbers(n, 4500 + k);
+    std::vector<int32_t> other(label.size());
+    std::vector<float> share(label.size());
+    for (size_t i = 0; i < label.size(); ++i) {
+      other[i] = static_cast<int32_t>((3 * label[i] + 1) % classes);
+      share[i] = static_cast<float>((draw_share[i] + 1) / 2);
+    }
+    const auto targets = [&](bool mixed, double smoothing) {
+      Targets t(label.data(), smoothing);
+      if (mixed) t.other = other.data(), t.share = share.data();
+      return t;
+    };
+    for (const auto& [name, which] : {std::pair{"cross_entropy", targets(false, 0)},
+                                      {"smoothed", targets(false, 0.1)},
+                                      {"much_smoothed", targets(false, 0.75)},
+                                      {"mixed", targets(true, 0)},
+                                      {"mixed_smoothed", targets(true, 0.1)}}) {
       CAPTURE(name);
       const auto mean = [&] {
         return std::vector{std::accumulate(loss.begin(), loss.end(), 0.0) / static_cast<double>(n)};
       };
-      reference::cross_entropy(n, classes, x.data(), label.data(), 1 / static_cast<double>(n), smoothing,
-                               loss.data(), dx.data());
+      reference::cross_entropy(n, classes, x.data(), which, 1 / static_cast<double>(n), loss.data(),
+                               dx.data());
       CHECK(relative_error(mean(), values(name + at + "loss")) < 1e-10);
       CHECK(relative_error(dx, values(name + at + "dx")) < 1e-10);
-      cross_entropy(n, classes, x32.data(), label.data(), 1 / static_cast<float>(n), smoothing, loss.data(),
-                    dx32.data());
+      cross_entropy(n, classes, x32.data(), which, 1 / static_cast<float>(n), loss.data(), dx32.data());
       CHECK(relative_error(mean(), values(name + at + "loss")) < tolerance);
       CHECK(relative_error(dx32, values(name + at + "dx")) < tolerance);
     }
@@ -184,7 +198,7 @@ TEST_CASE("softmax and the mean cross-entropy agree with PyTorch, logits of +-10
   const int32_t label[] = {0, 0, 1, 2};
   const auto x = values("extreme.x");
   std::vector<double> loss(4), dx(x.size());
-  reference::cross_entropy(4, 3, x.data(), label, 0.25, 0, loss.data(), dx.data());
+  reference::cross_entropy(4, 3, x.data(), label, 0.25, loss.data(), dx.data());
   CHECK(relative_error(dx, values("extreme.dx")) < 1e-10);
   CHECK(std::accumulate(loss.begin(), loss.end(), 0.0) / 4 ==
         doctest::Approx(values("extreme.loss")[0]).epsilon(1e-12));

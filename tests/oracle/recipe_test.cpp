@@ -56,8 +56,7 @@ TEST_CASE("a recipe with everything on takes PyTorch's steps") {
   std::vector<int32_t> labels(kImages);
   for (int32_t i = 0; i < kImages; ++i) labels[static_cast<size_t>(i)] = i * 7 % 5;
 
-  const Plan<double> plan(
-      graph, {.batch = kBatch, .training = true, .engine = Engine::naive, .label_smoothing = 0.1});
+  const Plan<double> plan(graph, {.batch = kBatch, .training = true, .engine = Engine::naive});
   ThreadPool pool(2);
   Workspace<double> workspace(plan.memory(), pool.threads());
   OptimizerOptions options{.kind = OptimizerOptions::Kind::sgd, .weight_decay = 5e-4, .nesterov = true};
@@ -72,7 +71,7 @@ TEST_CASE("a recipe with everything on takes PyTorch's steps") {
     const auto fill = [&](int64_t at, int64_t n, double* x) {
       std::copy_n(images.data() + (first + at) * kPixels, n * kPixels, x);
     };
-    plan.gradient(parameters, fill, labels.data() + first, gradient, results.data(), workspace, pool);
+    plan.gradient(parameters, fill, {labels.data() + first, 0.1}, gradient, results.data(), workspace, pool);
     double loss = 0;
     for (const ImageResult& r : results) loss += r.loss / kBatch;
     losses.push_back(loss);

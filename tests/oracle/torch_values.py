@@ -216,6 +216,13 @@ def pointwise():
             loss = F.cross_entropy(x, label, label_smoothing=smoothing)
             out[f"{name}.{k}.loss"] = loss.detach().reshape(1).numpy()
             out[f"{name}.{k}.dx"], = gradients(loss, torch.ones(()).double(), x)
+        other = (3 * label + 1) % classes
+        share = ((numbers((n,), 4500 + k) + 1) / 2).reshape(n, 1)
+        mixture = share * F.one_hot(label, classes) + (1 - share) * F.one_hot(other, classes)
+        for name, smoothing in (("mixed", 0.0), ("mixed_smoothed", 0.1)):
+            loss = F.cross_entropy(x, mixture, label_smoothing=smoothing)
+            out[f"{name}.{k}.loss"] = loss.detach().reshape(1).numpy()
+            out[f"{name}.{k}.dx"], = gradients(loss, torch.ones(()).double(), x)
     x = torch.tensor([[1000.0, -1000.0, 0.0], [-1000.0, 1000.0, 0.0], [-1000.0, -1000.0, -1000.0],
                       [1000.0, 1000.0, 1000.0]]).double().requires_grad_()
     loss = F.cross_entropy(x, torch.tensor([0, 0, 1, 2]))

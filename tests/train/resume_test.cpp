@@ -39,6 +39,8 @@ std::vector<std::string> run_into(const fs::path& out, const std::string& data) 
           "0.5",
           "--label-smoothing",
           "0.1",
+          "--augment",
+          "crop:1,mixup:0.4",
           "--clip-norm",
           "1",
           "--ema",

@@ -59,7 +59,7 @@ struct Erase {
 /// What is done to an image, with torchvision's names, ranges and defaults. All ranges are drawn from
 /// uniformly unless said otherwise. They come in this order: resized_crop, affine, elastic and jitter, on the
 /// image's bytes, which are rounded once behind them; crop; then the preprocessing; flip, vflip, cutout and
-/// erase, on the network's input.
+/// erase, on the network's input, which mixup mixes with another one at last (data/epoch_images.h).
 struct Augmentation {
   using Range = augmentation::Range;
   using ResizedCrop = augmentation::ResizedCrop;
@@ -80,6 +80,10 @@ struct Augmentation {
       0;  ///< side of a square whose centre is drawn among all pixels, cut at the image's edge, which
           ///< becomes 0, the mean (DeVries and Taylor, "Improved regularization ... with cutout", 2017)
   std::optional<Erase> erase = {};
+  /// MixUp's alpha (Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2017):
+  /// the network's input becomes a mixture with another image's, and its target that of their labels, by
+  /// shares drawn from Beta(alpha, alpha); the image itself has the larger one. 0: none.
+  double mixup = 0;
   bool operator==(const Augmentation&) const = default;
 };
 
@@ -100,8 +104,9 @@ struct SampleKey {
   uint64_t seed = 0, epoch = 0, sample = 0;
 };
 
-/// Writes the network's input for one training image, as preprocess does, with the augmentations. Overwrites
-/// out, preprocessing.output(channels) numbers. Memory is asked for by the first call of a thread alone.
+/// Writes the network's input for one training image, as preprocess does, with the augmentations but mixup.
+/// Overwrites out, preprocessing.output(channels) numbers. Memory is asked for by the first call of a thread
+/// alone.
 void augmented_input(const Augmentation& how, const Preprocessing& preprocessing,
                      std::span<const uint8_t> image, const SampleKey& key, float* out);
 

@@ -37,6 +37,19 @@ Part anywhere(Random& random, int64_t part_h, int64_t part_w, int64_t h, int64_t
   return {top, left, part_h, part_w};
 }
 
+/// The gamma distribution (Marsaglia and Tsang, "A simple method for generating gamma variables", 2000).
+double gamma(Random& random, double shape) {
+  if (shape < 1) {
+    const double larger = gamma(random, shape + 1);
+    return larger * std::pow(1 - random.uniform(), 1 / shape);
+  }
+  const double d = shape - 1.0 / 3, c = 1 / std::sqrt(9 * d);
+  for (;;) {
+    const double x = random.normal(), v = std::pow(1 + c * x, 3);
+    if (v > 0 && std::log(1 - random.uniform()) < x * x / 2 + d - d * v + d * std::log(v)) return d * v;
+  }
+}
+
 }  // namespace
 
 Part resized_crop(const Augmentation::ResizedCrop& how, int64_t h, int64_t w, const SampleKey& key) {
@@ -110,6 +123,13 @@ Jitter jitter(const Augmentation::Jitter& how, const SampleKey& key) {
 void elastic(const SampleKey& key, std::span<float> noise) {
   Random random = stream("augment.elastic", key);
   for (float& v : noise) v = static_cast<float>(random.bits() >> 8) / 8388608.0f - 1;  // exact
+}
+
+Mix mixup(double alpha, int64_t images, const SampleKey& key) {
+  Random random = stream("augment.mixup", key);
+  const int64_t other = random.below(images);
+  const double a = gamma(random, alpha), b = gamma(random, alpha), both = a + b;
+  return {other, both > 0 ? static_cast<float>(std::max(a, b) / both) : 1.0f};
 }
 
 bool flip(const SampleKey& key) {

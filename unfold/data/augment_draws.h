@@ -42,6 +42,13 @@ Jitter jitter(const Augmentation::Jitter& how, const SampleKey& key);
 /// Overwrites `noise` with uniform numbers of -1 to 1.
 void elastic(const SampleKey& key, std::span<float> noise);
 
+/// Another image, or by chance the same, of so many; and what the first one keeps: 1/2 to 1.
+struct Mix {
+  int64_t other = 0;
+  float share = 1;
+};
+Mix mixup(double alpha, int64_t images, const SampleKey& key);
+
 bool flip(const SampleKey& key);
 bool vflip(const SampleKey& key);
 

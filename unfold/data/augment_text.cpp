@@ -209,6 +209,11 @@ const std::array kKinds{
            return ":" + text_of(e.probability) + (scale ? ":" + text_of(e.scale) : "") +
                   (ratio ? ":" + text_of(e.ratio) : "");
          }},
+    Kind{"mixup", "[:ALPHA]",
+         "mixed with another image, and so their labels: shares of Beta(ALPHA, ALPHA) (1)",
+         [](const Augmentation& a) { return a.mixup > 0; },
+         [](Arguments& in, Augmentation& a) { a.mixup = in.number("ALPHA", 0.01, 100, 1); },
+         [](const Augmentation& a) { return a.mixup == 1 ? std::string() : ":" + text_of(a.mixup); }},
 };
 
 std::vector<std::string> names() {

@@ -105,21 +105,17 @@ void softmax_forward(int64_t n, int64_t classes, const float* x, float* y) {
   }
 }
 
-void cross_entropy(int64_t n, int64_t classes, const float* x, const int32_t* label, float scale,
-                   double smoothing, double* loss, float* dx) {
-  const double off = smoothing / static_cast<double>(classes), on = 1 - smoothing + off;
-  const auto miss = static_cast<float>(off), hit = static_cast<float>(on);
+void cross_entropy(int64_t n, int64_t classes, const float* x, const Targets& targets, float scale,
+                   double* loss, float* dx) {
   for (int64_t r = 0; r < n; ++r, x += classes, dx += classes) {
     const float largest = *std::max_element(x, x + classes);
-    double margin = static_cast<double>(x[label[r]]) - static_cast<double>(largest);
-    if (smoothing > 0) {  // of the targets' mean logit
-      margin *= 1 - smoothing;
-      for (int64_t c = 0; c < classes; ++c)
-        margin += off * (static_cast<double>(x[c]) - static_cast<double>(largest));
-    }
+    const Targets::Row t = targets.row(r, classes);
+    const auto above = [&](int64_t c) { return static_cast<double>(x[c]) - static_cast<double>(largest); };
+    double margin = t.one * above(t.first) + t.two * above(t.second);  // the target's mean logit
+    for (int64_t c = 0; t.each > 0 && c < classes; ++c) margin += t.each * above(c);
     const float total = exp_row(classes, x, dx, largest);
     loss[r] = std::log(static_cast<double>(total)) - margin;  // a figure to show: it steers no weight
-    for (int64_t c = 0; c < classes; ++c) dx[c] = scale * (dx[c] / total - (c == label[r] ? hit : miss));
+    for (int64_t c = 0; c < classes; ++c) dx[c] = scale * (dx[c] / total - static_cast<float>(t.at(c)));
   }
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "unfold/targets.h"
+
 namespace unfold {
 
 // n floats; the output is overwritten and may be the input. NaN stays NaN. An element's result depends on
@@ -28,7 +30,7 @@ void softmax_forward(int64_t n, int64_t classes, const float* x, float* y);
 
 /// Loss and gradient of n rows of logits, as reference::cross_entropy. Overwrites loss and dx; dx may be x
 /// but not null.
-void cross_entropy(int64_t n, int64_t classes, const float* x, const int32_t* label, float scale,
-                   double smoothing, double* loss, float* dx);
+void cross_entropy(int64_t n, int64_t classes, const float* x, const Targets& targets, float scale,
+                   double* loss, float* dx);
 
 }  // namespace unfold

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <tuple>
 
+#include "unfold/data/epoch_images.h"
 #include "unfold/error.h"
 #include "unfold/kernels/update.h"
 #include "unfold/random.h"
@@ -150,6 +151,10 @@ Trainer::Trainer(Model& model, const Dataset& data, const Recipe& recipe, Thread
   if (train_images_ % recipe_.batch_size) sized(train_images_ % recipe_.batch_size);
   order_.resize(static_cast<size_t>(train_images_));
   labels_.resize(static_cast<size_t>(recipe_.batch_size));
+  if (recipe_.augment.mixup > 0) {
+    other_labels_.resize(labels_.size());
+    shares_.resize(labels_.size());
+  }
   results_.resize(static_cast<size_t>(recipe_.batch_size));
 }
 
@@ -157,12 +162,9 @@ Trainer::Sized& Trainer::sized(int64_t batch) {
   for (Sized& s : plans_) {
     if (s.batch == batch) return s;
   }
-  auto plan =
-      std::make_unique<Plan<float>>(model_.graph, PlanOptions{.batch = batch,
-                                                              .training = true,
-                                                              .engine = recipe_.engine,
-                                                              .numerics = recipe_.numerics,
-                                                              .label_smoothing = recipe_.label_smoothing});
+  auto plan = std::make_unique<Plan<float>>(
+      model_.graph,
+      PlanOptions{.batch = batch, .training = true, .engine = recipe_.engine, .numerics = recipe_.numerics});
   auto workspace = std::make_unique<Workspace<float>>(plan->memory(), pool_.threads());
   plans_.push_back({batch, std::move(plan), std::move(workspace)});
   return plans_.back();
@@ -183,6 +185,12 @@ double Trainer::lr() const {
   return recipe_.schedule.at(position_.epoch * steps + position_.step, steps, recipe_.epochs);
 }
 
+Targets Trainer::targets() const {
+  Targets t(labels_.data(), recipe_.label_smoothing);
+  if (!shares_.empty()) t.other = other_labels_.data(), t.share = shares_.data();
+  return t;
+}
+
 void Trainer::step() {
   const auto start = Clock::now();
   const FlushDenormals flush;
@@ -190,21 +198,22 @@ void Trainer::step() {
   const int64_t at = position_.step * recipe_.batch_size;
   const int64_t batch = std::min(recipe_.batch_size, train_images_ - at);
   const int64_t* images = order_.data() + at;
-  for (int64_t i = 0; i < batch; ++i) {
-    labels_[static_cast<size_t>(i)] = data_.labels[static_cast<size_t>(images[i])];
+  const EpochImages epoch{recipe_.augment, model_.preprocessing, data_,
+                          train_images_,   recipe_.seed,         static_cast<uint64_t>(position_.epoch)};
+  for (size_t i = 0; i < static_cast<size_t>(batch); ++i) {
+    labels_[i] = data_.labels[static_cast<size_t>(images[i])];
+    if (shares_.empty()) continue;
+    const draw::Mix mix = epoch.mix(images[i]);
+    other_labels_[i] = data_.labels[static_cast<size_t>(mix.other)];
+    shares_[i] = mix.share;
   }
   const int64_t elements = model_.graph.shape(model_.graph.input()).elements();
   const auto fill = [&](int64_t first, int64_t count, float* x) {
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t image = images[first + i];
-      augmented_input(recipe_.augment, model_.preprocessing, data_.at(image),
-                      {recipe_.seed, static_cast<uint64_t>(position_.epoch), static_cast<uint64_t>(image)},
-                      x + i * elements);
-    }
+    for (int64_t i = 0; i < count; ++i) epoch.input(images[first + i], x + i * elements);
   };
   Sized& s = sized(batch);
   const Draws draws{recipe_.seed, static_cast<uint64_t>(position_.epoch), images};
-  s.plan->gradient(model_.parameters, fill, labels_.data(), gradient_, results_.data(), *s.workspace, pool_,
+  s.plan->gradient(model_.parameters, fill, targets(), gradient_, results_.data(), *s.workspace, pool_,
                    draws);
 
   double loss = 0;
@@ -239,11 +248,9 @@ void Trainer::diverged(int64_t batch, Fill<float> fill, const Draws& draws) {
                                           .training = true,
                                           .engine = recipe_.engine,
                                           .numerics = recipe_.numerics,
-                                          .label_smoothing = recipe_.label_smoothing,
                                           .keep = true});
     Workspace<float> workspace(plan.memory(), pool_.threads());
-    plan.gradient(model_.parameters, fill, labels_.data(), gradient_, results_.data(), workspace, pool_,
-                  draws);
+    plan.gradient(model_.parameters, fill, targets(), gradient_, results_.data(), workspace, pool_, draws);
     for (const Node& node : model_.graph.nodes()) {
       for (int64_t i = 0; i < batch && where.empty(); ++i) {
         const std::vector<float> y = plan.value(node.output, i, workspace);

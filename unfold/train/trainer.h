@@ -148,7 +148,10 @@ class Trainer {
   std::vector<Sized> plans_;    // the full batch, and the last one of an epoch if it is smaller
   std::vector<int64_t> order_;  // the epoch's images
   int64_t order_epoch_ = -1;
+  Targets targets() const;
   std::vector<int32_t> labels_;
+  std::vector<int32_t> other_labels_;  // where mixup draws other images
+  std::vector<float> shares_;
   std::vector<ImageResult> results_;
   Position position_;
   ConfusionMatrix val_confusion_{0};

@@ -45,21 +45,22 @@ void log_softmax_backward(int64_t n, int64_t classes, const T* y, const T* dy, T
 }
 
 template <class T>
-void cross_entropy(int64_t n, int64_t classes, const T* x, const int32_t* label, T scale, double smoothing,
-                   double* loss, T* dx) {
-  const double off = smoothing / static_cast<double>(classes), on = 1 - smoothing + off;
+void cross_entropy(int64_t n, int64_t classes, const T* x, const Targets& targets, T scale, double* loss,
+                   T* dx) {
   for (int64_t r = 0; r < n; ++r, x += classes) {
     const double largest = *std::max_element(x, x + classes);
     double sum = 0;
     for (int64_t c = 0; c < classes; ++c) sum += std::exp(static_cast<double>(x[c]) - largest);
     const double all = std::log(sum);
-    loss[r] = (1 - smoothing) * (all - (static_cast<double>(x[label[r]]) - largest));
-    for (int64_t c = 0; off > 0 && c < classes; ++c)
-      loss[r] += off * (all - (static_cast<double>(x[c]) - largest));
+    const Targets::Row t = targets.row(r, classes);
+    loss[r] = 0;
+    for (int64_t c = 0; c < classes; ++c) {
+      if (t.at(c) > 0) loss[r] += t.at(c) * (all - (static_cast<double>(x[c]) - largest));
+    }
     if (!dx) continue;
     for (int64_t c = 0; c < classes; ++c) {
       const double p = std::exp(static_cast<double>(x[c]) - largest) / sum;
-      dx[r * classes + c] = static_cast<T>(static_cast<double>(scale) * (p - (c == label[r] ? on : off)));
+      dx[r * classes + c] = static_cast<T>(static_cast<double>(scale) * (p - t.at(c)));
     }
   }
 }
@@ -69,7 +70,7 @@ void cross_entropy(int64_t n, int64_t classes, const T* x, const int32_t* label,
   template void softmax_backward(int64_t, int64_t, const T*, const T*, T*);     \
   template void log_softmax_forward(int64_t, int64_t, const T*, T*);            \
   template void log_softmax_backward(int64_t, int64_t, const T*, const T*, T*); \
-  template void cross_entropy(int64_t, int64_t, const T*, const int32_t*, T, double, double*, T*);
+  template void cross_entropy(int64_t, int64_t, const T*, const Targets&, T, double*, T*);
 UNFOLD_INSTANTIATE(float)
 UNFOLD_INSTANTIATE(double)
 #undef UNFOLD_INSTANTIATE

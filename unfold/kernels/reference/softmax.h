@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "unfold/targets.h"
+
 namespace unfold::reference {
 
 // n rows of `classes` logits. Instantiated for float and double.
@@ -24,13 +26,12 @@ void log_softmax_forward(int64_t n, int64_t classes, const T* x, T* y);
 template <class T>
 void log_softmax_backward(int64_t n, int64_t classes, const T* y, const T* dy, T* dx);
 
-/// loss[r] = sum over c of t[c] * (log(sum over k of exp(x[r][k] - m)) - (x[r][c] - m)), t[c] = smoothing /
-/// classes, and 1 - smoothing more at c = label[r]: the row's cross-entropy in nats, in double
-/// (torch.nn.CrossEntropyLoss, label_smoothing in [0, 1)). dx[r][c] = scale * (softmax(x[r])[c] - t[c]): with
-/// scale = 1/N the gradient of the batch's mean. Overwrites loss (n) and dx (n, classes); dx may be null or
-/// x.
+/// loss[r] = sum over c of t[c] * (log(sum over k of exp(x[r][k] - m)) - (x[r][c] - m)): the row's
+/// cross-entropy with its target t in nats, in double (torch.nn.CrossEntropyLoss). dx[r][c] = scale *
+/// (softmax(x[r])[c] - t[c]): with scale = 1/N the gradient of the batch's mean. Overwrites loss (n) and dx
+/// (n, classes); dx may be null or x.
 template <class T>
-void cross_entropy(int64_t n, int64_t classes, const T* x, const int32_t* label, T scale, double smoothing,
-                   double* loss, T* dx);
+void cross_entropy(int64_t n, int64_t classes, const T* x, const Targets& targets, T scale, double* loss,
+                   T* dx);
 
 }  // namespace unfold::reference
