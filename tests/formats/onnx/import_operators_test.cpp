@@ -86,11 +86,20 @@ TEST_CASE("convolutions: a bias behind them, padding of all kinds, opset 6's bro
   };
   CHECK(result(before(node("Pad", {"x", "s"}, "p")), kEight) == Floats{6, 0, 9, 2});
   CHECK(result(before(node("Pad", {"x", "t", "", "a"}, "p")), kEight) == Floats{6, 0, 9, 2});
-  CHECK(contains(refusal(before(node("Pad", {"x", "s"}, "p", {{"mode", std::string("reflect")}}))),
-                 "Pad 'p': a padding that repeats"));
-  CHECK(contains(refusal(graph_of({-1, 2, 2, 2}, {whole("s", {0, 0, 1, 0, 0, 0, 0, 1})},
-                                  {node("Pad", {"x", "s"}, "p"), node("Relu", {"p"}, "y"), end})),
-                 "Relu 'y': a Pad that is not before a convolution"));
+  CHECK(operators(imported(before(node("Pad", {"x", "s"}, "p")))) == "Conv2d Flatten");
+  CHECK(result(before(node("Pad", {"x", "s"}, "p", {{"mode", std::string("edge")}})), kEight) ==
+        Floats{7, 8, 9, 10});
+  CHECK(operators(imported(before(node("Pad", {"x", "s"}, "p", {{"mode", std::string("reflect")}})))) ==
+        "Pad Conv2d Flatten");
+  CHECK(contains(refusal(before(node("Pad", {"x", "s"}, "p", {{"mode", std::string("wrap")}}))),
+                 "Pad 'p': an unknown mode (wanted constant, reflect or edge, got 'wrap')"));
+  // Another layer reads the zeros, too.
+  const onnx::Model both = graph_of(
+      {-1, 2, 2, 2}, {k, whole("s", {0, 0, 0, 0, 0, 0, 1, 1})},
+      {node("Pad", {"x", "s"}, "p"), node("Conv", {"p", "k"}, "c"), node("GlobalMaxPool", {"p"}, "m"),
+       node("GlobalMaxPool", {"c"}, "d"), node("Concat", {"m", "d"}, "y", {{"axis", int64_t{1}}}), end});
+  CHECK(operators(imported(both)) == "Pad Conv2d MaxPool2d MaxPool2d Concat Flatten");
+  CHECK(result(both, kEight) == Floats{4, 8, 9});
   CHECK(contains(
       refusal(graph_of({-1, 2, 2, 2}, {k}, {node("Conv", {"x", "k"}, "y", {{"group", int64_t{2}}}), end})),
       "Conv 'y': the weights do not fit the image"));
@@ -154,10 +163,10 @@ TEST_CASE("flattening as exporters write it") {
   CHECK(operators(imported(to({5, 8}, 5))) == "Flatten");
   CHECK(operators(imported(to({0, 2, -1, 2}, -1))) == "Flatten");  // no change at first
   CHECK(contains(refusal(to({1, -1}, -1)),
-                 "Reshape 'r': another shape than one row of numbers an image (wanted (N, 2, 2, 2) to (N, "
-                 "-1), got (1, -1))"));
+                 "Reshape 'r': a shape that does not keep images apart (wanted (N, 2, 2, 2) to (N, ...), got "
+                 "(1, -1))"));
   CHECK(contains(refusal(to({-1, 4}, -1)), "Reshape 'r': a"));
-  CHECK(contains(refusal(to({0, 4, 2}, -1)), "got (N, 4, 2)"));
+  CHECK(operators(imported(to({0, 4, 2}, -1))) == "Reshape Flatten");
   CHECK(contains(refusal(to({-1, -1}, -1)), "a shape that cannot be"));
   CHECK(contains(refusal(graph_of({-1, 2, 2, 2}, {}, {node("Flatten", {"x"}, "y", {{"axis", int64_t{2}}})})),
                  "mixes images"));
@@ -240,4 +249,60 @@ TEST_CASE(
   CHECK(operators(imported(between)) == "Flatten Softmax Relu");
   CHECK(contains(refusal(graph_of({-1, 2, 2, 2}, {}, {node("Softmax", {"x"}, "y")})),
                  "Softmax 'y': a softmax that is not over classes"));
+}
+
+TEST_CASE("transposed convolutions: pads, output_padding, output_shape, auto_pad") {
+  // One channel of kEight's two: each number spreads over a window of 2 x 1, weighted 1 and 10.
+  const onnx::TensorValue w = tensor("w", {2, 1, 2, 1}, {1, 10, 0, 0}), b = tensor("b", {1}, {0.5});
+  const auto up = [&](std::vector<onnx::Attribute> attributes, bool bias = false) {
+    std::vector<std::string> inputs = {"x", "w"};
+    if (bias) inputs.emplace_back("b");
+    return graph_of({-1, 2, 2, 2}, {w, b},
+                    {node("ConvTranspose", inputs, "y", std::move(attributes)), node("Flatten", {"y"}, "z")});
+  };
+  const onnx::Attribute strides = {"strides", Ints{2, 1}};
+  CHECK(operators(imported(up({}))) == "ConvTranspose2d Flatten");
+  CHECK(result(up({}), kEight) == Floats{1, 2, 13, 24, 30, 40});
+  CHECK(result(up({}, true), kEight) == Floats{1.5, 2.5, 13.5, 24.5, 30.5, 40.5});
+  CHECK(result(up({{"pads", Ints{1, 0, 0, 1}}}), kEight) == Floats{13, 30});
+  CHECK(result(up({strides}), kEight) == Floats{1, 2, 10, 20, 3, 4, 30, 40});
+  CHECK(result(up({strides, {"output_padding", Ints{1, 0}}}), kEight) ==
+        Floats{1, 2, 10, 20, 3, 4, 30, 40, 0, 0});
+  CHECK(result(up({{"auto_pad", std::string("SAME_UPPER")}}), kEight) == Floats{1, 2, 13, 24});
+  CHECK(result(up({{"auto_pad", std::string("SAME_LOWER")}}), kEight) == Floats{13, 24, 30, 40});
+  CHECK(result(up({{"output_shape", Ints{2, 2}}}), kEight) == Floats{13, 24, 30, 40});
+  CHECK(contains(refusal(up({{"output_shape", Ints{9, 2}}})), "ConvTranspose 'y': an output larger than"));
+  CHECK(contains(refusal(up({{"group", int64_t{3}}})), "ConvTranspose 'y': the weights do not fit"));
+  CHECK(contains(refusal(up({{"output_padding", Ints{1, 0}}})), "ConvTranspose 'y'"));
+}
+
+TEST_CASE("axes of an image: Transpose, Reshape, Squeeze and Unsqueeze") {
+  const auto of = [&](const onnx::Node& made, std::vector<onnx::TensorValue> stored = {}) {
+    return graph_of({-1, 2, 2, 2}, std::move(stored), {made, node("Flatten", {"y"}, "z")});
+  };
+  const onnx::Model turned = of(node("Transpose", {"x"}, "y", {{"perm", Ints{0, 3, 1, 2}}}));
+  CHECK(operators(imported(turned)) == "Transpose Flatten");
+  CHECK(result(turned, kEight) == Floats{1, 3, 5, 7, 2, 4, 6, 8});
+  CHECK(operators(imported(of(node("Transpose", {"x"}, "y", {{"perm", Ints{0, 1, 2, 3}}})))) == "Flatten");
+  CHECK(contains(refusal(of(node("Transpose", {"x"}, "y", {{"perm", Ints{1, 0, 2, 3}}}))),
+                 "Transpose 'y': a transposition that moves the images' axis"));
+  CHECK(contains(refusal(of(node("Transpose", {"x"}, "y"))), "moves the images' axis"));
+  CHECK(contains(refusal(of(node("Transpose", {"x"}, "y", {{"perm", Ints{0, 1, 1, 2}}}))), "Transpose 'y'"));
+  // A shuffle of channels, as ShuffleNet's.
+  const onnx::Model shuffled = graph_of(
+      {-1, 4, 1, 2}, {whole("s", {0, 2, 2, 1, 2}), whole("t", {0, 4, 1, 2})},
+      {node("Reshape", {"x", "s"}, "a"), node("Transpose", {"a"}, "b", {{"perm", Ints{0, 2, 1, 3, 4}}}),
+       node("Reshape", {"b", "t"}, "y"), node("Flatten", {"y"}, "z")});
+  CHECK(operators(imported(shuffled)) == "Reshape Transpose Reshape Flatten");
+  CHECK(result(shuffled, kEight) == Floats{1, 2, 5, 6, 3, 4, 7, 8});
+  CHECK(contains(refusal(of(node("Reshape", {"x", "s"}, "y"), {whole("s", {2, -1, 2})})),
+                 "Reshape 'y': a shape that does not keep images apart"));
+  // (N, 2, 2, 2) to (N, 2, 1, 2, 2) and back.
+  const onnx::Model there = graph_of({-1, 2, 2, 2}, {whole("a", {2})},
+                                     {node("Unsqueeze", {"x", "a"}, "u"), node("Relu", {"u"}, "r"),
+                                      node("Squeeze", {"r", "a"}, "y"), node("Flatten", {"y"}, "z")});
+  CHECK(operators(imported(there)) == "Reshape Relu Reshape Flatten");
+  CHECK(result(there, kEight) == kEight);
+  CHECK(contains(refusal(of(node("Unsqueeze", {"x", "a"}, "y"), {whole("a", {0})})), "before the images"));
+  CHECK(contains(refusal(of(node("Squeeze", {"x", "a"}, "y"), {whole("a", {1})})), "an axis that is not 1"));
 }

@@ -15,6 +15,9 @@
 #include "unfold/formats/onnx/reader.h"
 #include "unfold/formats/onnx/writer.h"
 #include "unfold/models/zoo.h"
+#include "unfold/ops/conv_transpose2d.h"
+#include "unfold/ops/pad.h"
+#include "unfold/ops/rearrange.h"
 #include "unfold/random.h"
 
 using namespace unfold;
@@ -121,6 +124,17 @@ TEST_CASE("every operator with every setting comes back as it was") {
   x = g.pointwise("clip", x, {Pointwise::clip, -0.5, 0.75});
   x = g.relu6("relu6", x);
   x = g.pointwise("softplus", x, {Pointwise::softplus});
+  x = g.add("up",
+            std::make_shared<ConvTranspose2d>(
+                6, Window2d{.kernel_h = 3, .kernel_w = 2, .stride_h = 2, .pad_top = 1, .groups = 2}, 1),
+            {x});
+  x = g.relu("padded", g.add("zeros", make_pad({1, 0, 2, 1}, 0, 0), {x}));
+  x = g.add("mirrored", make_pad({0, 1, 1, 0}, 1, 0), {x});
+  x = g.add("turned", std::make_shared<Transpose>(std::vector<int64_t>{1, 0, 2}), {x});
+  x = g.add("back", std::make_shared<Transpose>(std::vector<int64_t>{1, 0, 2}), {x});
+  x = g.add("halves", std::make_shared<Reshape>(std::vector<int64_t>{3, 2, g.shape(x)[1], g.shape(x)[2]}),
+            {x});
+  x = g.add("whole", std::make_shared<Reshape>(std::vector<int64_t>{6, g.shape(x)[2], g.shape(x)[3]}), {x});
   x = g.concat("concat", {x, g.relu("relu", x), x}, 0);
   x = g.concat("rows", {x, x}, 1);
   x = g.adaptive_avg_pool2d("adaptive", x, 4, 3);

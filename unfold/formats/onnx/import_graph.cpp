@@ -223,7 +223,8 @@ ImportGraph::Value ImportGraph::padded(const Node& node, size_t input) const {
 
 ValueId ImportGraph::value(const Node& node, size_t input) const {
   const Value v = padded(node, input);
-  if (v.pads != std::array<int64_t, 4>{}) refuse(node, "a Pad that is not before a convolution");
+  if (v.pads != std::array<int64_t, 4>{})
+    refuse(node, "a Pad that only convolutions and average poolings take");
   return v.id;
 }
 
@@ -292,10 +293,15 @@ void ImportGraph::pass(const Node& node, size_t input) {
   entries_.insert_or_assign(node.outputs[0], Entry(*entry(node, input)));
 }
 
-const Node* ImportGraph::only_reader(const Node& node) const {
+std::span<const Node* const> ImportGraph::readers(const Node& node) const {
   const auto found = readers_.find(node.outputs[0]);
-  if (node.outputs[0] == output() || found == readers_.end() || found->second.size() != 1) return nullptr;
-  return found->second[0];
+  if (node.outputs[0] == output() || found == readers_.end()) return {};
+  return found->second;
+}
+
+const Node* ImportGraph::only_reader(const Node& node) const {
+  const auto all = readers(node);
+  return all.size() == 1 ? all[0] : nullptr;
 }
 
 ValueId ImportGraph::add(const Node& node, std::shared_ptr<const Op> op, std::vector<ValueId> inputs,

@@ -84,6 +84,8 @@ class ImportGraph {
   }
   /// The output is the input by another name.
   void pass(const Node& node, size_t input = 0);
+  /// The nodes that read a node's output; none, where it is the graph's.
+  std::span<const Node* const> readers(const Node& node) const;
   /// The one node that reads a node's output, or nullptr if there are more, or it is the graph's.
   const Node* only_reader(const Node& node) const;
   /// `reader` is done with `node`, whose rule goes on to bind what `reader` gives.

@@ -8,6 +8,7 @@
 #include "unfold/ops/adaptive_pool2d.h"
 #include "unfold/ops/batch_norm.h"
 #include "unfold/ops/conv2d.h"
+#include "unfold/ops/conv_transpose2d.h"
 #include "unfold/ops/linear.h"
 #include "unfold/ops/local_response_norm.h"
 
@@ -56,6 +57,60 @@ void conv(ImportGraph& in, const Node& node) {
   in.set(node, "weight", 1);
   if (bias) in.set(node, "bias", *std::move(bias));
   in.bind(last, y);
+}
+
+/// Pads of a transposed convolution over one axis; what is wanted of the output's size decides about them.
+struct Cut {
+  int64_t begin, end;
+};
+Cut cut_of(const ImportGraph& in, const Node& node, int64_t natural, std::optional<int64_t> wanted,
+           const std::string& mode, Cut given) {
+  if (mode == "VALID") given = {0, 0};
+  if (!wanted) return given;
+  const int64_t total = natural - *wanted;
+  if (total < 0)
+    in.refuse(node, "an output larger than what is computed", std::to_string(natural),
+              std::to_string(*wanted));
+  const int64_t less = total / 2, more = total - less;
+  return mode == "SAME_UPPER" ? Cut{less, more} : Cut{more, less};
+}
+
+void conv_transpose(ImportGraph& in, const Node& node) {
+  const ValueId x = in.value(node, 0);
+  const Shape& sizes = in.stored(node, 1).shape();
+  const Shape image = in.graph.shape(x);
+  if (sizes.rank() != 4 || image.rank() != 3)
+    in.refuse(node, "a convolution that is not over height and width", "weights (IC, OC, KH, KW)",
+              sizes.text());
+  const std::string mode = in.text(node, "auto_pad", "NOTSET");
+  Window2d w = window_of(in, node, image, {}, sizes[2], sizes[3]);
+  w.groups = in.integer(node, "group", 1);
+  if (w.groups < 1 || w.groups > sizes[0] || sizes[0] != image[0])
+    in.refuse(node, "the weights do not fit the image", std::to_string(image[0]) + " channels", sizes.text());
+  const auto more = in.integers(node, "output_padding").value_or(ImportGraph::Integers{0, 0});
+  const auto shape = in.integers(node, "output_shape");
+  if (more.size() != 2 || (shape && shape->size() < 2)) in.refuse(node, "sizes of other than two axes");
+  const auto cut = [&](size_t axis, int64_t kernel, int64_t stride, int64_t dilation, Cut given) {
+    const int64_t size = image[static_cast<int>(axis) + 1];
+    const int64_t natural = (size - 1) * stride + (kernel - 1) * dilation + 1 + more[axis];
+    std::optional<int64_t> wanted;
+    if (shape) {
+      wanted = (*shape)[shape->size() - 2 + axis];
+    } else if (mode.starts_with("SAME")) {
+      wanted = size * stride;
+    }
+    return cut_of(in, node, natural, wanted, mode, given);
+  };
+  const Cut h = cut(0, w.kernel_h, w.stride_h, w.dilation_h, {w.pad_top, w.pad_bottom});
+  const Cut v = cut(1, w.kernel_w, w.stride_w, w.dilation_w, {w.pad_left, w.pad_right});
+  w.pad_top = h.begin, w.pad_bottom = h.end, w.pad_left = v.begin, w.pad_right = v.end;
+  const bool bias = in.has(node, 2);
+  const ValueId y =
+      in.add(node, std::make_shared<ConvTranspose2d>(sizes[1] * w.groups, w, more[0], more[1], bias), {x},
+             node.inputs[1]);
+  in.set(node, "weight", 1);
+  if (bias) in.set(node, "bias", 2);
+  in.bind(node, y);
 }
 
 /// A linear layer whose weights are stored as (OUT, IN), or else (IN, OUT), and multiplied by `alpha`.
@@ -164,8 +219,8 @@ void lrn(ImportGraph& in, const Node& node) {
   in.bind(node, in.add(node, std::make_shared<LocalResponseNorm>(size, alpha, beta, k), {in.value(node, 0)}));
 }
 
-constexpr ImportRule kLayers[] = {
-    {"Conv", conv}, {"Gemm", gemm}, {"MatMul", mat_mul}, {"BatchNormalization", batch_norm}, {"LRN", lrn}};
+constexpr ImportRule kLayers[] = {{"Conv", conv},      {"ConvTranspose", conv_transpose},  {"Gemm", gemm},
+                                  {"MatMul", mat_mul}, {"BatchNormalization", batch_norm}, {"LRN", lrn}};
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include "unfold/formats/onnx/import_window.h"
 #include "unfold/formats/printable.h"
 #include "unfold/ops/adaptive_pool2d.h"
+#include "unfold/ops/pad.h"
 #include "unfold/ops/pool2d.h"
 #include "unfold/ops/shape_ops.h"
 
@@ -73,17 +74,28 @@ void reduce_mean(ImportGraph& in, const Node& node) {
   in.bind(node, in.integer(node, "keepdims", 1) != 0 ? y : in.add(node, std::make_shared<Flatten>(), {y}));
 }
 
-/// Zeros around the images wait for the convolution or average pooling behind them.
+/// Whether zeros around an image can be left to all that reads it: convolutions and average poolings pad
+/// themselves.
+bool others_pad(const ImportGraph& in, const Node& node) {
+  const auto readers = in.readers(node);
+  return !readers.empty() && std::ranges::all_of(readers, [](const Node* reader) {
+    return reader->domain.empty() && (reader->op_type == "Conv" || reader->op_type == "AveragePool");
+  });
+}
+
 void pad(ImportGraph& in, const Node& node) {
   images_only(in, node);
-  if (const std::string mode = in.text(node, "mode", "constant"); mode != "constant")
-    in.refuse(node, "a padding that repeats the image", "mode constant", printable(mode));
-  if (in.number(node, "value", 2, 0.0) != 0) in.refuse(node, "a padding of other numbers than 0");
+  constexpr std::string_view kModes[] = {"constant", "reflect", "edge"};
+  const std::string mode = in.text(node, "mode", "constant");
+  const auto which = std::ranges::find(kModes, mode) - std::begin(kModes);
+  if (which == std::ssize(kModes))
+    in.refuse(node, "an unknown mode", "constant, reflect or edge", printable(mode));
+  const double value = in.number(node, "value", 2, 0.0);
   const auto given = in.integers(node, 1, "pads");
   const auto axes = in.has(node, 3) ? in.integers(node, 3) : ImportGraph::Integers{0, 1, 2, 3};
   if (!given || !axes || given->size() != 2 * axes->size())
     in.refuse(node, "a padding that is not fixed, or not of two numbers an axis");
-  ImportGraph::Value x = in.padded(node, 0);
+  std::array<int64_t, 4> pads{};
   for (size_t i = 0; i < axes->size(); ++i) {
     const int64_t axis = (*axes)[i] + ((*axes)[i] < 0 ? 4 : 0);
     for (const bool end : {false, true}) {
@@ -91,11 +103,13 @@ void pad(ImportGraph& in, const Node& node) {
       if (size == 0) continue;
       constexpr int64_t kMost = int64_t{1} << 20;
       if ((axis != 2 && axis != 3) || size < 0 || size > kMost)
-        in.refuse(node, "a padding of other axes, or one that crops", "zeros around height and width");
-      x.pads[static_cast<size_t>(axis - 2) + (end ? 2 : 0)] += size;
+        in.refuse(node, "a padding of other axes, or one that crops", "pixels around height and width");
+      pads[static_cast<size_t>(axis - 2) + (end ? 2 : 0)] += size;
     }
   }
-  in.bind(node, x);
+  const ValueId x = in.value(node, 0);
+  if (which == 0 && value == 0 && others_pad(in, node)) return in.bind(node, ImportGraph::Value{x, pads});
+  in.bind(node, in.add(node, make_pad({pads.begin(), pads.end()}, which, value), {x}));
 }
 
 constexpr ImportRule kPools[] = {{"MaxPool", max_pool},

@@ -1,11 +1,14 @@
-// Import of what moves no number: flattening, in all the ways exporters write it, and the arithmetic of
-// shapes that goes with it. The number of images, which is open, is kBatch there.
+// Import of what computes no number: shapes and axes, in all the ways exporters write them, and the
+// arithmetic that goes with them. The number of images, which is open, is kBatch there.
 #include <algorithm>
+#include <array>
+#include <numeric>
 
 #include "unfold/formats/onnx/import_graph.h"
 #include "unfold/formats/printable.h"
 #include "unfold/ops/join.h"
 #include "unfold/ops/op.h"
+#include "unfold/ops/rearrange.h"
 #include "unfold/ops/shape_ops.h"
 
 namespace unfold::onnx {
@@ -41,17 +44,23 @@ int64_t axis_of(const ImportGraph& in, const Node& node, int64_t axis, int64_t r
   return axis + (axis < 0 ? rank : 0);
 }
 
-/// The input with all its numbers in one row a image.
-void flat(ImportGraph& in, const Node& node) {
-  if (in.shape(node, 0).rank() == 1) return in.pass(node);
-  in.bind(node, in.add(node, std::make_shared<Flatten>(), {in.value(node, 0)}));
+/// The input with an image's numbers under these sizes, whose product is theirs.
+void reshaped(ImportGraph& in, const Node& node, std::span<const int64_t> sizes) {
+  if (std::ranges::equal(sizes, in.shape(node, 0).sizes())) return in.pass(node);
+  std::shared_ptr<const Op> op;
+  if (sizes.size() == 1) {
+    op = std::make_shared<Flatten>();
+  } else {
+    op = std::make_shared<Reshape>(Integers(sizes.begin(), sizes.end()));
+  }
+  in.bind(node, in.add(node, std::move(op), {in.value(node, 0)}));
 }
 
 void flatten(ImportGraph& in, const Node& node) {
   const int64_t rank = in.shape(node, 0).rank() + 1;
   if (axis_of(in, node, in.integer(node, "axis", 1), rank) != 1)
     in.refuse(node, "a flattening that mixes images", "axis 1");
-  flat(in, node);
+  reshaped(in, node, std::array{in.shape(node, 0).elements()});
 }
 
 /// The sizes a Reshape asks for, those it copies (0) filled in from `from`; at most one -1 is left.
@@ -100,7 +109,7 @@ void reshape(ImportGraph& in, const Node& node) {
     std::string text;
     for (const int64_t size : sizes)
       text += (text.empty() ? "" : ", ") + (size == kBatch ? "N" : std::to_string(size));
-    in.refuse(node, "another shape than one row of numbers an image", of_images(x) + " to (N, -1)",
+    in.refuse(node, "a shape that does not keep images apart", of_images(x) + " to (N, ...)",
               "(" + text + ")");
   };
   if (sizes.empty()) refuse();
@@ -120,29 +129,46 @@ void reshape(ImportGraph& in, const Node& node) {
     }
     if (count != x.elements()) refuse();
   }
-  if (std::ranges::equal(rest, x.sizes())) return in.pass(node);
-  if (rest.size() != 1) refuse();
-  flat(in, node);
+  reshaped(in, node, rest);
 }
 
-/// (N, C, 1, 1) to (N, C).
+/// The input without axes of size 1, or with more of them.
 void squeeze(ImportGraph& in, const Node& node) {
   if (!in.is_value(node, 0)) return in.pass(node);  // of a shape, whose numbers are one row here anyway
-  const Shape& x = in.shape(node, 0);
+  const Shape x = in.shape(node, 0);
   auto axes = in.integers(node, 1, "axes");
-  if (axes) {
-    for (int64_t& axis : *axes) axis = axis_of(in, node, axis, x.rank() + 1);
-    std::ranges::sort(*axes);
+  if (!axes) in.refuse(node, "a squeeze of axes that are not named");
+  for (int64_t& axis : *axes) axis = axis_of(in, node, axis, x.rank() + 1);
+  Integers sizes;
+  for (int axis = 0; axis <= x.rank(); ++axis) {
+    const bool drop = std::ranges::find(*axes, axis) != axes->end();
+    if (drop && (axis == 0 || x[axis - 1] != 1))
+      in.refuse(node, "a squeeze of an axis that is not 1", {}, of_images(x));
+    if (!drop && axis > 0) sizes.push_back(x[axis - 1]);
   }
-  if (x.rank() != 3 || x[1] != 1 || x[2] != 1 || axes != Integers{2, 3})
-    in.refuse(node, "a squeeze of what is not (N, C, 1, 1)", "axes 2 and 3", of_images(x));
-  flat(in, node);
+  if (sizes.empty()) in.refuse(node, "no axis is left of an image", {}, of_images(x));
+  reshaped(in, node, sizes);
 }
 
 void unsqueeze(ImportGraph& in, const Node& node) {
-  if (in.is_value(node, 0) || !in.integers(node, 0))
-    in.refuse(node, "it is taken in arithmetic of shapes only");
-  in.pass(node);
+  if (!in.is_value(node, 0)) {
+    if (!in.integers(node, 0)) in.refuse(node, "it is taken of images and in arithmetic of shapes only");
+    return in.pass(node);
+  }
+  const Shape x = in.shape(node, 0);
+  auto axes = in.integers(node, 1, "axes");
+  const int64_t rank = x.rank() + 1 + (axes ? static_cast<int64_t>(axes->size()) : 0);
+  if (!axes || rank > Shape::kMaxRank) in.refuse(node, "axes that are not named, or too many");
+  for (int64_t& axis : *axes) axis = axis_of(in, node, axis, rank);
+  Integers sizes;
+  int from = 0;  // of the batch's axes, 0 its images
+  for (int64_t axis = 0; axis < rank; ++axis) {
+    const auto named = std::ranges::count(*axes, axis);
+    if (named > 1 || (named == 1 && axis == 0)) in.refuse(node, "an axis twice, or before the images");
+    if (axis > 0) sizes.push_back(named ? 1 : x[from - 1]);
+    if (!named) ++from;
+  }
+  reshaped(in, node, sizes);
 }
 
 void shape(ImportGraph& in, const Node& node) {
@@ -230,13 +256,23 @@ void cast(ImportGraph& in, const Node& node) {
   in.pass(node);
 }
 
-/// Of a stored matrix.
+/// Of a stored matrix, or of images' own axes.
 void transpose(ImportGraph& in, const Node& node) {
-  const Tensor* stored = in.constant(node, 0);
-  if (!stored || stored->shape().rank() != 2) in.refuse(node, "it is taken of stored matrices only");
-  const auto order = in.integers(node, "perm");
-  if (order && *order == Integers{0, 1}) return in.pass(node);
-  in.bind(node, stored->transposed(0, 1).clone());
+  auto order = in.integers(node, "perm");
+  if (const Tensor* stored = in.constant(node, 0)) {
+    if (stored->shape().rank() != 2) in.refuse(node, "of stored tensors it is taken of matrices only");
+    if (order && *order == Integers{0, 1}) return in.pass(node);
+    return in.bind(node, stored->transposed(0, 1).clone());
+  }
+  const Shape x = in.shape(node, 0);
+  if (!order || order->empty() || order->front() != 0 || static_cast<int64_t>(order->size()) != x.rank() + 1)
+    in.refuse(node, "a transposition that moves the images' axis", "perm 0, ...");
+  Integers own(order->begin() + 1, order->end());
+  for (int64_t& axis : own) --axis;
+  Integers same(own.size());
+  std::iota(same.begin(), same.end(), int64_t{0});
+  if (own == same) return in.pass(node);
+  in.bind(node, in.add(node, std::make_shared<Transpose>(std::move(own)), {in.value(node, 0)}));
 }
 
 constexpr ImportRule kShapes[] = {
