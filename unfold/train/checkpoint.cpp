@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "unfold/formats/model_file.h"
 #include "unfold/train/recipe_json.h"
 
 namespace unfold {
@@ -49,7 +48,7 @@ void save_checkpoint(const std::filesystem::path& path, Trainer& trainer, const 
   write_safetensors(path, file);
 }
 
-Checkpoint load_checkpoint(const std::filesystem::path& path) {
+Checkpoint load_checkpoint(const std::filesystem::path& path, const MakeOp& make) {
   const std::string where = path.string();
   const SafetensorsFile file = read_safetensors(path);
   check_seal(file, where);
@@ -60,7 +59,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
         .hint("give the folder of a run to --resume");
   }
   Checkpoint c;
-  c.model = model_from_description(model->second, where, file.elements());
+  c.model = model_from_description(model->second, where, file.elements(), make);
   try {
     const Json json = Json::parse(text->second);
     c.recipe = recipe_from_json(json.at("recipe").dump());

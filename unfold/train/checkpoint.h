@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "unfold/formats/model_file.h"
 #include "unfold/train/trainer.h"
 
 namespace unfold {
@@ -39,7 +40,7 @@ struct Checkpoint {
 };
 
 /// Throws model for a file that is damaged, incomplete or no checkpoint.
-Checkpoint load_checkpoint(const std::filesystem::path& path);
+Checkpoint load_checkpoint(const std::filesystem::path& path, const MakeOp& make = make_op);
 
 /// Puts a trainer made from the checkpoint's model and recipe where the checkpoint stands. Throws model if
 /// this build or machine would compute other bits than the run began with (another numerics key).
