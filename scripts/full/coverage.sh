@@ -24,7 +24,7 @@ awk -v wanted="${COVERAGE:-90}" '
   /^SF:/ { file = $0; sub(/.*\/unfold\//, "unfold/", file) }
   /^LF:/ { sub("LF:", ""); lines = $0 }
   /^LH:/ { sub("LH:", ""); hit = $0 }
-  /^end_of_record/ && file ~ /^unfold\/(data\/(idx|gzip|cifar|csv_images|zip|npz|tar|image_[a-z]*)|formats\/(npy|safetensors|seal|model_file|onnx\/[a-z_]*))[.]cpp$/ {
+  /^end_of_record/ && file ~ /^unfold\/(data\/(idx|gzip|cifar|csv_images|zip|npz|tar|image_[a-z]*)|formats\/(npy|safetensors|seal|model_file|network_file|onnx\/[a-z_]*))[.]cpp$/ {
     percent = lines ? 100 * hit / lines : 0
     printf "%-36s %5.1f %% of %4d lines\n", file, percent, lines
     parsers++
