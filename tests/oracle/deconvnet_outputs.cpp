@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <numeric>
+#include <span>
 
 #include "unfold/data/fit_picture.h"
 #include "unfold/data/image_file.h"
@@ -25,7 +26,7 @@ int main(int argc, char** argv) {
     const Walk walk(model, x);
     const ValueId layer = layer_named(model.graph, argv[3]).output;
     const Shape maps = model.graph.shape(layer);
-    const std::vector<float>& values = walk.value(layer);
+    const std::span<const float> values = walk.value(layer);
     const auto peak = [&](int64_t unit) {
       const auto from = values.begin() + unit * maps[1] * maps[2];
       return *std::max_element(from, from + maps[1] * maps[2]);
