@@ -350,6 +350,8 @@ TEST_CASE("as text, and back, in any order") {
                            "erase:1",
                            "erase:0.5:0.1-0.2",
                            "erase:0.25:0.02-0.33:1-1",
+                           "mixup",
+                           "mixup:0.2",
                            "flip,crop:4,affine:15,jitter:0.4,cutout:8"}) {
     CAPTURE(text);
     CHECK(augmentation_text(augmentation_from(text)) == text);
@@ -406,6 +408,7 @@ TEST_CASE("what is no augmentation is refused, with what was meant") {
                           "jitter:1:1:1:0.6",
                           "jitter:inf",
                           "erase:2",
+                          "mixup:0",
                           "none,flip",
                           "affine:15::1"})
     CHECK_MESSAGE(refusal(bad) != "not refused", bad);
@@ -414,7 +417,7 @@ TEST_CASE("what is no augmentation is refused, with what was meant") {
   CHECK(refusal("affine:200").find("DEGREES of 'affine' is out of range (wanted 0 to 180") !=
         std::string::npos);
   CHECK(refusal("flip:1").find("too many numbers for 'flip'") != std::string::npos);
-  CHECK(augmentation_help().size() == 9);
+  CHECK(augmentation_help().size() == 10);
 }
 
 TEST_CASE("docs/formats.md lists every augmentation as it is written") {
