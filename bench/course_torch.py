@@ -18,6 +18,19 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests" / "oracle"
 import torch_models  # noqa: E402
 
 
+def load(path):
+    """The network with the weights the course began with, what the course holds, and its metadata."""
+    with safe_open(path, "np") as f:
+        course = {k.split(".", 1)[1]: f.get_tensor(k) for k in f.keys() if k.startswith("course.")}
+        weights = {k: torch.from_numpy(f.get_tensor(k)) for k in f.keys() if not k.startswith("course.")}
+        about = f.metadata()
+    _, make = torch_models.networks()[about["model"]]
+    net = make()
+    missing, unexpected = net.load_state_dict(weights, strict=False)
+    assert not unexpected and all("num_batches" in m for m in missing), (missing, unexpected)
+    return net, course, about
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file")
@@ -27,19 +40,11 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
-    with safe_open(options.file, "np") as f:
-        course = {k.split(".", 1)[1]: f.get_tensor(k) for k in f.keys() if k.startswith("course.")}
-        weights = {k: torch.from_numpy(f.get_tensor(k)) for k in f.keys() if not k.startswith("course.")}
-        about = f.metadata()
+    net, course, about = load(options.file)
     batch, rate = int(about["batch"]), float(about["rate"])
-
-    _, make = torch_models.networks()[about["model"]]
-    net = make()
     for module in net.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    missing, unexpected = net.load_state_dict(weights, strict=False)
-    assert not unexpected and all("num_batches" in m for m in missing), (missing, unexpected)
     dtype = torch.float64 if options.double else torch.float32
     net = net.to(dtype).to(memory_format=torch.channels_last).train()
     sgd = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9, fused=not options.double)

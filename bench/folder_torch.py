@@ -12,17 +12,14 @@ The order and the augmentations are other draws than ours: the curves agree as t
 
 import argparse
 import pathlib
-import sys
 import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors import safe_open
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests" / "oracle"))
-import torch_models  # noqa: E402
+import course_torch
 
 
 def load(folder):
@@ -63,12 +60,7 @@ def main():
     torch.manual_seed(0)
     form = torch.channels_last if options.layout == "nhwc" else torch.contiguous_format
 
-    with safe_open(options.start, "pt") as f:
-        weights = {k: f.get_tensor(k) for k in f.keys() if not k.startswith("course.")}
-        _, make = torch_models.networks()[f.metadata()["model"]]
-    net = make()
-    missing, unexpected = net.load_state_dict(weights, strict=False)
-    assert not unexpected and all("num_batches" in m for m in missing), (missing, unexpected)
+    net, _, _ = course_torch.load(options.start)
     net = net.to(memory_format=form).train()
 
     images, labels = load(options.folder / "train")

@@ -135,6 +135,7 @@ class Trainer {
   };
   Sized& sized(int64_t batch);
   void shuffle();
+  Targets targets() const;  // of the step at hand
   [[noreturn]] void diverged(int64_t batch, Fill<float> fill, const Draws& draws);
 
   Model& model_;
@@ -148,7 +149,6 @@ class Trainer {
   std::vector<Sized> plans_;    // the full batch, and the last one of an epoch if it is smaller
   std::vector<int64_t> order_;  // the epoch's images
   int64_t order_epoch_ = -1;
-  Targets targets() const;
   std::vector<int32_t> labels_;
   std::vector<int32_t> other_labels_;  // where mixup draws other images
   std::vector<float> shares_;

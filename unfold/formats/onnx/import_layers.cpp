@@ -69,7 +69,7 @@ Cut cut_of(const ImportGraph& in, const Node& node, int64_t natural, std::option
   if (!wanted) return given;
   const int64_t total = natural - *wanted;
   if (total < 0)
-    in.refuse(node, "an output larger than what is computed", std::to_string(natural),
+    in.refuse(node, "an output larger than what is computed", "at most " + std::to_string(natural),
               std::to_string(*wanted));
   const int64_t less = total / 2, more = total - less;
   return mode == "SAME_UPPER" ? Cut{less, more} : Cut{more, less};

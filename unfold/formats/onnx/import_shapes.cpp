@@ -137,7 +137,7 @@ void squeeze(ImportGraph& in, const Node& node) {
   if (!in.is_value(node, 0)) return in.pass(node);  // of a shape, whose numbers are one row here anyway
   const Shape x = in.shape(node, 0);
   auto axes = in.integers(node, 1, "axes");
-  if (!axes) in.refuse(node, "a squeeze of axes that are not named");
+  if (!axes) in.refuse(node, "a squeeze of axes that are not named", "axes", of_images(x));
   for (int64_t& axis : *axes) axis = axis_of(in, node, axis, x.rank() + 1);
   Integers sizes;
   for (int axis = 0; axis <= x.rank(); ++axis) {
@@ -158,13 +158,17 @@ void unsqueeze(ImportGraph& in, const Node& node) {
   const Shape x = in.shape(node, 0);
   auto axes = in.integers(node, 1, "axes");
   const int64_t rank = x.rank() + 1 + (axes ? static_cast<int64_t>(axes->size()) : 0);
-  if (!axes || rank > Shape::kMaxRank) in.refuse(node, "axes that are not named, or too many");
+  if (!axes || rank > Shape::kMaxRank)
+    in.refuse(node, "axes that are not named, or too many",
+              "at most " + std::to_string(Shape::kMaxRank) + " axes", of_images(x));
   for (int64_t& axis : *axes) axis = axis_of(in, node, axis, rank);
   Integers sizes;
   int from = 0;  // of the batch's axes, 0 its images
   for (int64_t axis = 0; axis < rank; ++axis) {
     const auto named = std::ranges::count(*axes, axis);
-    if (named > 1 || (named == 1 && axis == 0)) in.refuse(node, "an axis twice, or before the images");
+    if (named > 1 || (named == 1 && axis == 0))
+      in.refuse(node, "an axis twice, or before the images", "axes from 1 on, each once",
+                std::to_string(axis));
     if (axis > 0) sizes.push_back(named ? 1 : x[from - 1]);
     if (!named) ++from;
   }
@@ -266,7 +270,8 @@ void transpose(ImportGraph& in, const Node& node) {
   }
   const Shape x = in.shape(node, 0);
   if (!order || order->empty() || order->front() != 0 || static_cast<int64_t>(order->size()) != x.rank() + 1)
-    in.refuse(node, "a transposition that moves the images' axis", "perm 0, ...");
+    in.refuse(node, "a transposition that moves the images' axis", "perm 0, ... of " + of_images(x),
+              order ? std::to_string(order->size()) + " axes" : "no perm");
   Integers own(order->begin() + 1, order->end());
   for (int64_t& axis : own) --axis;
   Integers same(own.size());
