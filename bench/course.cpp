@@ -3,6 +3,7 @@
 //
 //   bench_course MODEL DATA STEPS BATCH RATE FILE     stochastic gradient descent, momentum 0.9, seed 0
 //
+// MODEL is a name or a .json file.
 // Step s takes images (s*BATCH + j) * 7919 modulo their number. No dropout: another program draws others.
 #include <chrono>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include "unfold/data/image_folder.h"
 #include "unfold/data/source.h"
 #include "unfold/formats/model_file.h"
+#include "unfold/formats/network_file.h"
 #include "unfold/formats/safetensors.h"
 #include "unfold/model.h"
 #include "unfold/train/optimizer.h"
@@ -46,7 +48,7 @@ void run(const std::string& name, const std::string& source, int64_t steps, int6
   ThreadPool pool(default_threads());
   const Dataset data =
       (is_image_folder(source) ? load_image_folder(source, {}, pool, {}) : load_dataset(source, {})).train;
-  Model model = make_model_for(data, name, 0);
+  Model model = make_model_for(data, name.ends_with(".json") ? read_network(name) : network_named(name), 0);
   const Graph graph = without_dropout(model.graph);
   Preprocessing& how = model.preprocessing;
   std::tie(how.mean, how.std) = mean_std(data, 0, data.size(), how, &pool);

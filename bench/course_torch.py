@@ -15,6 +15,7 @@ import torch
 from safetensors import safe_open
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests" / "oracle"))
+import json_net  # noqa: E402
 import torch_models  # noqa: E402
 
 
@@ -24,8 +25,8 @@ def load(path):
         course = {k.split(".", 1)[1]: f.get_tensor(k) for k in f.keys() if k.startswith("course.")}
         weights = {k: torch.from_numpy(f.get_tensor(k)) for k in f.keys() if not k.startswith("course.")}
         about = f.metadata()
-    _, make = torch_models.networks()[about["model"]]
-    net = make()
+    name = about["model"]
+    net = json_net.JsonNet(name) if name.endswith(".json") else torch_models.networks()[name][1]()
     missing, unexpected = net.load_state_dict(weights, strict=False)
     assert not unexpected and all("num_batches" in m for m in missing), (missing, unexpected)
     return net, course, about

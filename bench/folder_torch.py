@@ -42,6 +42,15 @@ def augmented(images, padding):
     return wide[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
+def cut_out(images, side):
+    """One square of each image in the mean's colour (0 once normalised), its middle anywhere, cut off at the edges."""
+    n, _, h, w = images.shape
+    rows = torch.arange(h) - torch.randint(h, (n, 1)) + side // 2
+    columns = torch.arange(w) - torch.randint(w, (n, 1)) + side // 2
+    inside = ((rows >= 0) & (rows < side))[:, None, :, None] & ((columns >= 0) & (columns < side))[:, None, None, :]
+    return images.masked_fill_(inside, 0)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("start")
@@ -51,6 +60,8 @@ def main():
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=0.2)
     parser.add_argument("--warmup", type=float, default=5)
+    parser.add_argument("--cutout", type=int, default=0, help="side of the square that is painted over")
+    parser.add_argument("--label-smoothing", type=float, default=0)
     parser.add_argument("--held-out", type=float, default=0.02)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--layout", choices=("nchw", "nhwc"), default="nhwc")
@@ -80,10 +91,11 @@ def main():
         order = torch.randperm(count)
         for at in range(0, count, options.batch):
             index = order[at:at + options.batch]
-            x = augmented(images[index], 4).float().div_(255).sub_(mean).div_(std).contiguous(memory_format=form)
+            x = augmented(images[index], 4).float().div_(255).sub_(mean).div_(std)
+            x = (cut_out(x, options.cutout) if options.cutout else x).contiguous(memory_format=form)
             sgd.zero_grad(set_to_none=True)
             logits = net(x)
-            loss = F.cross_entropy(logits, labels[index])
+            loss = F.cross_entropy(logits, labels[index], label_smoothing=options.label_smoothing)
             loss.backward()
             sgd.step()
             cycle.step()

@@ -34,6 +34,7 @@ TEST_CASE("every SIMD target: whole numbers exact, and the same bits of real num
   shapes.push_back(Conv2dShape::infer({2, 70, 15, 17}, 50, Window2d::square(3, 1, 1), "several blocks of k"));
   shapes.push_back(Conv2dShape::infer({1, 3, 30, 31}, 64, Window2d::square(7, 2, 3), "rows of taps"));
   shapes.push_back(Conv2dShape::infer({2, 100, 9, 9}, 100, Window2d::square(3, 1, 1, 1, 100), "depthwise"));
+  shapes.push_back(Conv2dShape::infer({7, 40, 7, 7}, 40, Window2d::square(3, 1, 1), "groups of images"));
   const auto supported = hwy::SupportedAndGeneratedTargets();
   for (const Conv2dShape& s : shapes) {
     const Data whole = whole_numbers(s, random), real = real_numbers(s, random);
@@ -60,6 +61,9 @@ TEST_CASE("the sums run in the order that the header states") {
       Conv2dShape::infer({1, 40, 20, 24}, 20, Window2d::square(3, 1, 1), "several groups of rows"));
   shapes.push_back(Conv2dShape::infer({2, 3, 2, 500}, 17, Window2d::square(3, 2, 1), "parts of a row"));
   shapes.push_back(Conv2dShape::infer({1, 70, 6, 7}, 16, Window2d::square(3, 1, 1), "several blocks of k"));
+  shapes.push_back(Conv2dShape::infer({10, 18, 7, 7}, 17, Window2d::square(3, 1, 1), "groups of images"));
+  shapes.push_back(Conv2dShape::infer({60, 17, 4, 4}, 18, Window2d::square(3, 2, 1), "more images"));
+  shapes.push_back(Conv2dShape::infer({7, 3, 9, 9}, 17, Window2d::square(3, 1, 1), "rows of taps, images"));
   if (!std::string(nhwc_target()).starts_with("AVX") && !std::string(nhwc_target()).starts_with("NEON"))
     return;
   for (const Conv2dShape& s : shapes) {
@@ -109,7 +113,13 @@ TEST_CASE("the sums run in the order that the header states") {
           }
         }
       }
-      // dw: as few groups of whole rows as hold at most kNhwcGroupPixels, of one height; long rows alike.
+    }
+    // dw: as few groups of whole rows as hold at most kNhwcGroupPixels, of one height; long rows alike;
+    // images together where they fit.
+    const bool depthwise = s.group_ic() == 1 && s.group_oc() == 1;
+    const int64_t images = depthwise ? 1 : std::max<int64_t>(1, kNhwcGroupPixels / s.pixels());
+    CHECK(nhwc_group_images(s) == images);
+    for (int64_t first = 0; first < s.n; first += images) {
       const auto even = [](int64_t size, int64_t most) {
         const int64_t parts = (size + most - 1) / most;
         return (size + parts - 1) / parts;
@@ -120,18 +130,20 @@ TEST_CASE("the sums run in the order that the header states") {
         for (int64_t column = 0; column < s.ow; column += columns) {
           for (int64_t oc = 0; oc < s.oc; ++oc) {
             const auto each_pixel = [&](auto add) {
-              for (int64_t oh = row; oh < std::min(s.oh, row + rows); ++oh) {
-                for (int64_t ow = column; ow < std::min(s.ow, column + columns); ++ow) {
-                  add(oh, ow, at(d.dy, ((n * s.oc + oc) * s.oh + oh) * s.ow + ow));
+              for (int64_t n = first; n < std::min(s.n, first + images); ++n) {
+                for (int64_t oh = row; oh < std::min(s.oh, row + rows); ++oh) {
+                  for (int64_t ow = column; ow < std::min(s.ow, column + columns); ++ow) {
+                    add(n, oh, ow, at(d.dy, ((n * s.oc + oc) * s.oh + oh) * s.ow + ow));
+                  }
                 }
               }
             };
             float bias = 0;
-            each_pixel([&](int64_t, int64_t, float dy) { bias += dy; });
+            each_pixel([&](int64_t, int64_t, int64_t, float dy) { bias += dy; });
             db[static_cast<size_t>(oc)] += bias;
             for (int64_t w = 0; w < s.patch(); ++w) {
               float sum = 0;
-              each_pixel([&](int64_t oh, int64_t ow, float dy) {
+              each_pixel([&](int64_t n, int64_t oh, int64_t ow, float dy) {
                 const int64_t ic = oc / s.group_oc() * s.group_ic() + w / k.taps();
                 const int64_t from = x_at(n, ic, oh, ow, w % k.taps() / k.kernel_w, w % k.kernel_w);
                 if (from >= 0) sum = std::fma(at(d.x, from), dy, sum);
@@ -153,7 +165,7 @@ TEST_CASE("float accuracy: within 2 sqrt(K) eps of the largest value, and rows l
   Random random(17, "accuracy");
   const std::vector<Conv2dShape> shapes{
       Conv2dShape::infer({1, 64, 40, 41}, 32, Window2d::square(3, 1, 1), "wide"),
-      Conv2dShape::infer({2, 512, 7, 7}, 64, Window2d::square(1), "pointwise"),
+      Conv2dShape::infer({9, 512, 7, 7}, 64, Window2d::square(1), "pointwise"),
       Conv2dShape::infer({1, 3, 90, 95}, 32, Window2d::square(7, 2, 3), "first"),
       Conv2dShape::infer({1, 5, 3, 1100}, 20, Window2d::square(3, 1, 1), "long rows"),
       Conv2dShape::infer({1, 20, 2, 700}, 5, Window2d::square(2), "long rows, no padding"),

@@ -138,7 +138,13 @@ inline Passes over_nhwc(const Conv2dShape& s, const Data& d, Random* random = nu
   Passes p;
   p.dw.resize(d.w.size());
   p.db.resize(d.b.size());
-  const auto images = cuts(s.n, random), tiles = cuts(nhwc_output_tiles(s), random);
+  auto images = cuts(s.n, random);
+  for (int64_t& cut : images) {  // at whole groups
+    const int64_t of_group = nhwc_group_images(s);
+    cut = std::min(s.n, (cut + of_group - 1) / of_group * of_group);
+  }
+  images.erase(std::unique(images.begin(), images.end()), images.end());
+  const auto tiles = cuts(nhwc_output_tiles(s), random);
   for (size_t i = 0; i + 1 < images.size(); ++i) {
     for (size_t t = 0; t + 1 < tiles.size(); ++t) {
       nhwc_backward_weights(s, images[i], images[i + 1], tiles[t], tiles[t + 1], x.data(), dy.data(),

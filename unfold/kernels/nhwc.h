@@ -10,8 +10,9 @@
 //   dx  one chain per element, from 0 over kh and kw in falling, oc in rising order.
 //   dw  the output pixels of an image are cut into groups by the geometry without N: as few groups of whole
 //       rows as hold at most kNhwcGroupPixels, all but the last of the same height; a longer row is cut
-//       alike. Each group is one chain from 0 over its pixels, row by row, and the groups' sums are added in
-//       order, images in order. db likewise, with additions.
+//       alike. Where two images and more fit into a group, it holds nhwc_group_images(s) of them. Each group
+//       is one chain from 0 over its pixels, row by row, and the groups' sums are added in order, images in
+//       order. db likewise, with additions.
 // Taps in the padding are left out or, where that is quicker (depthwise, dw of few input channels),
 // multiplied by 0: the same value, but for the sign of a zero.
 //
@@ -32,8 +33,8 @@ namespace unfold {
 
 inline constexpr int64_t kNhwcTile = 16;  ///< channels of a tile: one cache line
 
-/// Most pixels of one chain of dw: a 14 x 14 image and a little more. Short, as the error of a chain grows
-/// with its length and 16 channels of dy, once copied, stay in the first-level cache.
+/// Most pixels of one chain of dw: a 14 x 14 image and a little more, or several smaller ones. Short, as the
+/// error of a chain grows with its length and 16 channels of dy, once copied, stay in the first-level cache.
 inline constexpr int64_t kNhwcGroupPixels = 208;
 
 /// The part of a result that one call computes: rows [row0, row1) of all images together (row r is row r % H
@@ -62,6 +63,10 @@ void nhwc_pack_weights_turned(const Conv2dShape& s, const float* w, float* packe
 /// Adds dw in tiles to dw (OC,IC/G,KH,KW), the output channels of tiles [tile0, tile1) only.
 void nhwc_add_weights(const Conv2dShape& s, const float* tiles, float* dw, int64_t tile0, int64_t tile1);
 
+/// Whole images of one group of dw, by the geometry without N; 1 where an image has more groups, and where
+/// the convolution is depthwise. Fewer would read and write all of dw for a few pixels.
+int64_t nhwc_group_images(const Conv2dShape& s);
+
 /// Floats of scratch for nhwc_forward, any range.
 int64_t nhwc_forward_scratch(const Conv2dShape& s);
 /// Floats of scratch for nhwc_backward_data, any range.
@@ -89,7 +94,8 @@ enum class NhwcSum {
 
 /// Overwrites or adds to (`sum`) tiles [tile0, tile1) of `dw_tiles`, nhwc_weight_floats(s); always adds to
 /// the same channels of db (OC), which may be null. Images [image0, image1), at least one, of x (N,IH,IW,IC)
-/// and dy (N,OH,OW,OC).
+/// and dy (N,OH,OW,OC). Groups begin at image0: a batch cut at multiples of nhwc_group_images(s) has the bits
+/// of the whole.
 void nhwc_backward_weights(const Conv2dShape& s, int64_t image0, int64_t image1, int64_t tile0, int64_t tile1,
                            const float* x, const float* dy, NhwcSum sum, float* dw_tiles, float* db,
                            float* scratch);

@@ -196,17 +196,21 @@ void wide_tiles(const nhwc::WeightCall& call, const PixelGroup& group, NhwcSum s
 
 void NhwcWeightGradient(const nhwc::WeightCall& call) {
   PixelGroup group(call.shape, call.scratch);
+  const nhwc::Grouping& grouping = group.grouping();
   NhwcSum sum = call.sum;
-  for (int64_t i = call.image0 * group.grouping().of_image(); i < call.image1 * group.grouping().of_image();
-       ++i) {
-    group.build(i, call.x, call.dy, kMostRows);
-    for (int64_t tile = call.tile0; tile < call.tile1;) {
-      const int64_t end =
-          std::min(call.tile1, nhwc::divide_up(tile + 1, call.g.group_tiles()) * call.g.group_tiles());
-      wide_tiles(call, group, sum, tile, end);
-      tile = end;
+  for (int64_t image = call.image0; image < call.image1; image += grouping.images) {
+    const float* x = call.x + image * call.shape.x_image();
+    const float* dy = call.dy + image * call.shape.y_image();
+    for (int64_t i = 0; i < grouping.of_image(); ++i) {
+      group.build(grouping.part(i), std::min(grouping.images, call.image1 - image), x, dy, kMostRows);
+      for (int64_t tile = call.tile0; tile < call.tile1;) {
+        const int64_t end =
+            std::min(call.tile1, nhwc::divide_up(tile + 1, call.g.group_tiles()) * call.g.group_tiles());
+        wide_tiles(call, group, sum, tile, end);
+        tile = end;
+      }
+      sum = NhwcSum::add;
     }
-    sum = NhwcSum::add;
   }
 }
 
@@ -222,6 +226,10 @@ namespace unfold {
 
 HWY_EXPORT(NhwcWeightGradient);
 HWY_EXPORT(NhwcWeightGradientTarget);
+
+int64_t nhwc_group_images(const Conv2dShape& s) {
+  return nhwc::depthwise(s) ? 1 : std::max<int64_t>(1, kNhwcGroupPixels / s.pixels());
+}
 
 int64_t nhwc_backward_weights_scratch(const Conv2dShape& s) {
   return nhwc::depthwise(s) ? nhwc::depthwise_weights_scratch(s) : nhwc::PixelGroup(s, nullptr).floats();

@@ -1,5 +1,5 @@
-// What backward weights walks: the output pixels of an image in groups, and for each row of taps the points
-// where x and dy meet.
+// What backward weights walks: the output pixels in groups, and for each row of taps the points where x and
+// dy meet.
 #pragma once
 
 #include "unfold/kernels/nhwc.h"
@@ -33,32 +33,34 @@ struct WeightCall {
   float *dw, *db, *scratch;
 };
 
-/// The output pixels of an image in groups: whole rows, or a part of one long row.
+/// The output pixels in groups: small images together, else whole rows of one, or a part of one long row.
 struct Grouping {
   struct Part {
     int64_t row0, row1, column0, column1;
   };
 
   explicit Grouping(const Conv2dShape& s);
-  int64_t of_image() const { return divide_up(oh, rows) * divide_up(ow, columns); }  ///< groups of one image
+  int64_t of_image() const { return divide_up(oh, rows) * divide_up(ow, columns); }  ///< parts of one image
   Part part(int64_t index) const;
-  int64_t most_pixels() const { return rows * columns; }
+  int64_t most_pixels() const { return images * rows * columns; }
 
   int64_t oh, ow, rows, columns;
+  int64_t images = 1;  ///< of a group: more than one where whole images fit
 };
 
 /// db += the sum of each of `width` channels of dy, [pixel][16].
 void add_bias(int64_t pixels, const float* dy, int64_t width, float* db);
 
-/// A group of output pixels: some rows of one image, or a part of one long row. Lives in scratch.
+/// A group of output pixels of a Grouping. Lives in scratch.
 class PixelGroup {
  public:
   PixelGroup(const Conv2dShape& s, float* scratch);
   const Grouping& grouping() const { return grouping_; }
   int64_t floats() const { return floats_; }  ///< of scratch
-  /// Group `index` of all images; x, dy are those of all images. Gathered pixels will lie `gathered_step`
-  /// apart.
-  void build(int64_t index, const float* x, const float* dy, int64_t gathered_step);
+  /// A part of `images` images, at most grouping().images; x, dy are those of the first. Gathered pixels will
+  /// lie `gathered_step` apart.
+  void build(const Grouping::Part& part, int64_t images, const float* x, const float* dy,
+             int64_t gathered_step);
 
   float* packed = nullptr;    // most_pixels() x 16 of dy, for kMostPanels tiles; the points lead there
   const float* dy = nullptr;  // of the group's first pixel; the others follow OC apart
@@ -75,14 +77,15 @@ class PixelGroup {
 
  private:
   using Part = Grouping::Part;
-  void add_sources(const Part& part, const float* x);
-  void add_tap_units(const Part& part, int64_t gathered_step);
-  void add_row_units(const Part& part, const float* x);
+  void add_sources(const Part& part, int64_t images, const float* x);
+  void add_tap_units(const Part& part, int64_t images, int64_t gathered_step);
+  void copy_rows(const Part& part, int64_t images, const float* x);
+  void add_row_units(const Part& part, int64_t images);
 
   Conv2dShape s_;
   Grouping grouping_;
-  bool folds_ = false;      ///< units are rows of taps, on a copy of x with the padding at its sides
-  int64_t copy_width_ = 0;  ///< pixels of a row of the copy
+  bool folds_ = false;  ///< units are rows of taps, on a copy of x with the padding at its sides
+  int64_t copy_width_ = 0, copy_rows_ = 0;  ///< pixels of a row of the copy, rows of an image
   Point* points_ = nullptr;
   float* copy_ = nullptr;
   int64_t* row_places_ = nullptr;  // of a row of x below the group's first: its place among those read, or -1

@@ -237,7 +237,7 @@ template <NhwcEpilogue kEpilogue>
 constexpr Implementation<float> kNhwc = {
     .name = kEpilogue == NhwcEpilogue::relu ? "conv2d+relu/nhwc" : "conv2d/nhwc",
     .engine = Engine::fast,
-    .numerics = "chain(kh,kw,ic) dw=rows<=208px",
+    .numerics = "chain(kh,kw,ic) dw=images,rows<=208px",
     .forward = nhwc_part_forward<kEpilogue>,
     .backward_data = nhwc_part_backward_data,
     .backward_weights = nhwc_part_backward_weights,
