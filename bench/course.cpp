@@ -1,15 +1,18 @@
 // The losses of a network's first steps of training, and all that another program needs to take the same
 // steps: bench/course_torch.py reads the file and compares.
 //
-//   bench_course MODEL DATA STEPS BATCH RATE FILE     stochastic gradient descent, momentum 0.9, seed 0
+//   bench_course MODEL DATA STEPS BATCH RATE FILE [double]
 //
-// MODEL is a name or a .json file.
-// Step s takes images (s*BATCH + j) * 7919 modulo their number. No dropout: another program draws others.
+// MODEL is a name or a .json file. Stochastic gradient descent, momentum 0.9, seed 0; with `double` by the
+// naive engine in double, slow, where float's rounding alone leads elsewhere. Step s takes images (s*BATCH +
+// j) * 7919 modulo their number. No dropout: another program draws others.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "unfold/data/image_folder.h"
@@ -43,8 +46,46 @@ Tensor row(const std::vector<T>& values) {
   return Tensor::from<T>({static_cast<int64_t>(values.size())}, values);
 }
 
-void run(const std::string& name, const std::string& source, int64_t steps, int64_t batch, double rate,
-         const std::string& file) {
+struct Course {
+  int64_t steps, batch;
+  double rate;
+};
+
+/// The loss of each step, and how long it took.
+struct Taken {
+  std::vector<double> losses, seconds;
+};
+
+template <class T, class Image>
+Taken take_steps(const Course& course, const Graph& graph, const Model& model, Engine engine,
+                 const std::vector<int32_t>& labels, const Image& image, ThreadPool& pool) {
+  const int64_t batch = course.batch, elements = graph.shape(graph.input()).elements();
+  Parameters<T> parameters(model.parameters.shared_table()), gradient(model.parameters.shared_table());
+  std::copy(model.parameters.all().begin(), model.parameters.all().end(), parameters.all().begin());
+  const Plan<T> plan(graph, {.batch = batch, .training = true, .engine = engine});
+  Workspace<T> workspace(plan.memory(), pool.threads());
+  Optimizer<T> sgd(model.parameters.shared_table(), {.kind = OptimizerOptions::Kind::sgd, .momentum = 0.9});
+  std::vector<ImageResult> results(static_cast<size_t>(batch));
+  Taken taken;
+  for (int64_t s = 0; s < course.steps; ++s) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto fill = [&](int64_t first, int64_t n, T* x) {
+      for (int64_t i = 0; i < n; ++i)
+        preprocess(model.preprocessing, image(s * batch + first + i), x + i * elements);
+    };
+    plan.gradient(parameters, fill, labels.data() + s * batch, gradient, results.data(), workspace, pool);
+    sgd.step(parameters, gradient, course.rate, pool);
+    take_buffers(gradient, parameters);
+    double loss = 0;
+    for (const ImageResult& r : results) loss += r.loss / static_cast<double>(batch);
+    taken.losses.push_back(loss);
+    taken.seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return taken;
+}
+
+void run(const std::string& name, const std::string& source, const Course& course, const std::string& file,
+         bool in_double) {
   ThreadPool pool(default_threads());
   const Dataset data =
       (is_image_folder(source) ? load_image_folder(source, {}, pool, {}) : load_dataset(source, {})).train;
@@ -53,43 +94,23 @@ void run(const std::string& name, const std::string& source, int64_t steps, int6
   Preprocessing& how = model.preprocessing;
   std::tie(how.mean, how.std) = mean_std(data, 0, data.size(), how, &pool);
 
-  const auto image = [&](int64_t step, int64_t j) { return (step * batch + j) * 7919 % data.size(); };
-  Tensor images(Dtype::u8, Shape{steps * batch, data.image[0], data.image[1], data.image[2]});
+  const int64_t count = course.steps * course.batch;
+  const auto image = [&](int64_t i) { return data.at(i * 7919 % data.size()); };
+  Tensor images(Dtype::u8, Shape{count, data.image[0], data.image[1], data.image[2]});
   std::vector<int32_t> labels;
-  for (int64_t i = 0; i < steps * batch; ++i) {
-    const auto pixels = data.at(image(i / batch, i % batch));
+  for (int64_t i = 0; i < count; ++i) {
+    const auto pixels = image(i);
     std::copy(pixels.begin(), pixels.end(), images.data<uint8_t>() + i * static_cast<int64_t>(pixels.size()));
-    labels.push_back(data.labels[static_cast<size_t>(image(i / batch, i % batch))]);
+    labels.push_back(data.labels[static_cast<size_t>(i * 7919 % data.size())]);
   }
-  const Parameters<float> start = model.parameters;
-
-  const Plan<float> plan(graph, {.batch = batch, .training = true});
-  Workspace<float> workspace(plan.memory(), pool.threads());
-  Parameters<float> gradient(model.parameters.shared_table());
-  Optimizer<float> sgd(model.parameters.shared_table(),
-                       {.kind = OptimizerOptions::Kind::sgd, .momentum = 0.9});
-  std::vector<ImageResult> results(static_cast<size_t>(batch));
-  std::vector<double> losses, seconds;
-  const int64_t elements = graph.shape(graph.input()).elements();
-  for (int64_t s = 0; s < steps; ++s) {
-    const auto begin = std::chrono::steady_clock::now();
-    plan.gradient(
-        model.parameters,
-        [&](int64_t first, int64_t n, float* x) {
-          for (int64_t i = 0; i < n; ++i) preprocess(how, data.at(image(s, first + i)), x + i * elements);
-        },
-        labels.data() + s * batch, gradient, results.data(), workspace, pool);
-    sgd.step(model.parameters, gradient, rate, pool);
-    take_buffers(gradient, model.parameters);
-    double loss = 0;
-    for (const ImageResult& r : results) loss += r.loss / static_cast<double>(batch);
-    losses.push_back(loss);
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-  }
+  const auto [losses, seconds] =
+      in_double ? take_steps<double>(course, graph, model, Engine::naive, labels, image, pool)
+                : take_steps<float>(course, graph, model, Engine::fast, labels, image, pool);
 
   SafetensorsFile out;
-  out.metadata = {{"model", name}, {"batch", std::to_string(batch)}, {"rate", std::to_string(rate)}};
-  add_tensors(out, start, "");
+  out.metadata = {
+      {"model", name}, {"batch", std::to_string(course.batch)}, {"rate", std::to_string(course.rate)}};
+  add_tensors(out, model.parameters, "");
   const auto numbers = [](std::span<const double> v) { return std::vector<double>(v.begin(), v.end()); };
   out.tensors.insert(out.tensors.end(), {{"course.images", images},
                                          {"course.labels", row(labels)},
@@ -103,12 +124,13 @@ void run(const std::string& name, const std::string& source, int64_t steps, int6
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 7) {
-    std::fprintf(stderr, "usage: bench_course MODEL DATA STEPS BATCH RATE FILE\n");
+  const bool in_double = argc == 8 && std::string_view(argv[7]) == "double";
+  if (argc != 7 && !in_double) {
+    std::fprintf(stderr, "usage: bench_course MODEL DATA STEPS BATCH RATE FILE [double]\n");
     return 2;
   }
   try {
-    run(argv[1], argv[2], std::atoll(argv[3]), std::atoll(argv[4]), std::atof(argv[5]), argv[6]);
+    run(argv[1], argv[2], {std::atoll(argv[3]), std::atoll(argv[4]), std::atof(argv[5])}, argv[6], in_double);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "error: %s\n", e.what());
     return 1;
