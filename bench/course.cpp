@@ -13,6 +13,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "unfold/data/image_folder.h"
@@ -107,9 +108,10 @@ void run(const std::string& name, const std::string& source, const Course& cours
       in_double ? take_steps<double>(course, graph, model, Engine::naive, labels, image, pool)
                 : take_steps<float>(course, graph, model, Engine::fast, labels, image, pool);
 
+  char rate[32];
+  std::snprintf(rate, sizeof rate, "%.17g", course.rate);
   SafetensorsFile out;
-  out.metadata = {
-      {"model", name}, {"batch", std::to_string(course.batch)}, {"rate", std::to_string(course.rate)}};
+  out.metadata = {{"model", name}, {"batch", std::to_string(course.batch)}, {"rate", rate}};
   add_tensors(out, model.parameters, "");
   const auto numbers = [](std::span<const double> v) { return std::vector<double>(v.begin(), v.end()); };
   out.tensors.insert(out.tensors.end(), {{"course.images", images},

@@ -15,10 +15,12 @@ class JsonNet(nn.Module):
         lines = pathlib.Path(path).read_text().splitlines()
         net = json.loads("\n".join(line for line in lines if not line.lstrip().startswith("//")))
         self.layers = []  # (name, type, inputs, module)
-        before = None
-        for i, layer in enumerate(net["layers"]):
+        before, counts = "input", {}
+        for layer in net["layers"]:
             settings = {k: net["classes"] if v == "classes" else v for k, v in layer.items()}
-            kind, name = settings.pop("type"), settings.pop("name", f"layer{i}")
+            kind = settings.pop("type")
+            counts[kind] = counts.get(kind, 0) + 1
+            name = settings.pop("name", f"{kind.lower()}{counts[kind]}")
             inputs = settings.pop("inputs", before)
             module = None
             if kind != "Add":
@@ -39,8 +41,8 @@ class JsonNet(nn.Module):
         parent.add_module(last, module)
 
     def forward(self, x):
-        values = {None: x}
+        values = {"input": x}
         for name, kind, inputs, module in self.layers:
-            taken = [values[i] for i in inputs or [None]]
+            taken = [values[i] for i in inputs]
             x = values[name] = taken[0] + taken[1] if kind == "Add" else module(*taken)
         return x

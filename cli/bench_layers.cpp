@@ -46,6 +46,9 @@ Fields fields_of(const std::string& layer) {
     const std::string key = layer.substr(begin, i - begin);
     if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown)) {
       const std::string got = key.empty() ? layer.substr(begin, 1) : key;
+      if (layer.find_first_of("./") != std::string::npos) {
+        throw Error(ErrorKind::usage, "there is no such file of layers").where(layer).hint(kLayerHint);
+      }
       throw bad_layer(layer, "unknown size \"" + got + "\"");
     }
     int64_t value = 0;

@@ -47,6 +47,13 @@ inline void on_run(CLI::App* command, Global& global, std::function<int()> body)
   command->callback([&global, body = std::move(body)] { global.run = body; });
 }
 
+/// Refuses a sign: "-1" would be read as the largest whole number.
+inline std::string whole_number(const std::string& word) {
+  return word.find_first_not_of("0123456789") == std::string::npos
+             ? ""
+             : "wanted a whole number from 0, got " + word;
+}
+
 /// Where text for people goes: stdout, or stderr when stdout carries JSON.
 inline std::ostream& text(bool json) {
   return json ? std::cerr : std::cout;

@@ -165,7 +165,7 @@ void add_explain(CLI::App& app, Global& global) {
   CLI::App* c =
       app.add_subcommand("explain", "See what a model computes on a picture of your own, number by number");
   c->add_option("MODEL_AND_IMAGES", o->words,
-                "Model file or run folder (default: the newest run), then one to four pictures")
+                "Model file, ONNX file or run folder (default: the newest run), then one to four pictures")
       ->required();
   c->add_option("-o,--out", o->out, "The page; default explain.html");
   c->add_option("--png", o->png,

@@ -51,12 +51,13 @@ void add_export(CLI::App& app, Global& global) {
   auto o = std::make_shared<ExportFlags>();
   CLI::App* c = app.add_subcommand(
       "export", "Write a model for other programs: ONNX, PyTorch's state_dict, a C header");
-  c->add_option(
-      "MODEL", o->model,
-      "Model file, run folder, or a name of 'unfold models' (fresh weights); default: the newest run");
+  c->add_option("MODEL", o->model,
+                "Model file, run folder, ONNX file, or a name of 'unfold models' or network in JSON (fresh "
+                "weights); default: "
+                "the newest run");
   for (MakeExportKind* make : kKinds) o->kinds.push_back(make());
   for (const auto& kind : o->kinds) kind->add_to(c);
-  c->add_option("--seed", o->seed, "Seed of a named network's weights; default 0");
+  c->add_option("--seed", o->seed, "Seed of a named network's weights; default 0")->check(whole_number);
   c->add_option("--input", o->input, "CxHxW of a named network's input; default: as it was made for");
   c->add_flag("--json", o->json, "JSON on stdout");
   c->footer(

@@ -59,12 +59,13 @@ void add_gradcheck(CLI::App& app, Global& global) {
   auto o = std::make_shared<GradcheckFlags>();
   CLI::App* c =
       app.add_subcommand("gradcheck", "Check every gradient of a network against central differences");
-  c->add_option("MODEL", o->model,
-                "lenet5 (default) or another name, a network in JSON, a model file or a run folder");
+  c->add_option(
+      "MODEL", o->model,
+      "lenet5 (default) or another name, a network in JSON, a model file, a run folder or an ONNX file");
   c->add_option("--samples", o->check.samples, "Elements probed of each tensor; 0: all; default 40")
       ->check(CLI::NonNegativeNumber);
   c->add_option("--batch-size,--batch", o->check.batch, "Images; default 2")->check(CLI::Range(1, 1024));
-  c->add_option("--seed", o->check.seed, "Seed of values and probes; default 0");
+  c->add_option("--seed", o->check.seed, "Seed of values and probes; default 0")->check(whole_number);
   c->add_option("--tolerance", o->tolerance, "Largest relative error; default 1e-6")
       ->check(CLI::PositiveNumber);
   c->add_flag("--json", o->json, "JSON on stdout");

@@ -166,6 +166,14 @@ int run(CLI::App& app, Global& global, int argc, char** argv) {
       if (named && word.starts_with('-')) return fail_unknown(app, word);
     }
     if (!unknown.empty()) return fail_unknown(app, unknown.front());
+    constexpr std::string_view kConvert = "Could not convert: ";  // "--lr = abc"
+    const std::string_view said = e.what();
+    if (const size_t is = said.find(" = "); said.starts_with(kConvert) && is != std::string_view::npos) {
+      return fail(kUsageError,
+                  std::string(said.substr(kConvert.size(), is - kConvert.size())) +
+                      " is no such number (got '" + std::string(said.substr(is + 3)) + "')",
+                  help_hint(app));
+    }
     return fail(kUsageError, e.what(), help_hint(app));
   }
   return global.run ? global.run() : print_next_steps(app);

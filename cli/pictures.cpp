@@ -40,6 +40,17 @@ double edge(const std::vector<uint8_t>& pixels, int64_t h, int64_t w) {
   return sum / count;
 }
 
+/// By its name: also of kinds that cannot be read, which is then said of the picture.
+bool named_as_picture(const std::filesystem::path& path) {
+  std::string end = path.extension().string();
+  std::transform(end.begin(), end.end(), end.begin(), [](unsigned char c) { return std::tolower(c); });
+  for (const char* known : {".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".pnm", ".gif", ".tif", ".tiff",
+                            ".webp", ".heic", ".avif"}) {
+    if (end == known) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::pair<std::string, std::vector<std::string>> model_and_pictures(const std::vector<std::string>& words,
@@ -47,7 +58,8 @@ std::pair<std::string, std::vector<std::string>> model_and_pictures(const std::v
   const std::filesystem::path first = words.front();
   std::error_code code;
   const bool model = first.extension() == ".safetensors" || first.extension() == ".onnx" ||
-                     std::filesystem::is_directory(first, code);
+                     std::filesystem::is_directory(first, code) ||
+                     (words.size() > 1 && !named_as_picture(first));
   if (!model) return {"", words};
   if (words.size() < 2) {
     throw Error(ErrorKind::usage, "no picture to look at")

@@ -85,9 +85,9 @@ int run_predict(const PredictFlags& o, const Global& global) {
 void add_predict(CLI::App& app, Global& global) {
   auto o = std::make_shared<PredictFlags>();
   CLI::App* c = app.add_subcommand("predict", "Ask a model about pictures of your own");
-  c->add_option(
-       "MODEL_AND_IMAGES", o->words,
-       "Model file or run folder (default: the newest run), then PNG, JPEG, PGM, PPM or BMP pictures")
+  c->add_option("MODEL_AND_IMAGES", o->words,
+                "Model file, ONNX file or run folder (default: the newest run), then PNG, JPEG, PGM, PPM or "
+                "BMP pictures")
       ->required();
   c->add_option("--top", o->top, "How many answers, best first; default 3")->check(CLI::Range(1, 256));
   c->add_flag("--show", o->show, "Print what the network saw");

@@ -67,8 +67,8 @@ OpenedModel open_for_images(const std::string& path, const std::string& preproce
   if (path.empty()) {
     file = RunFolder::newest().best();
     if (!global.quiet) std::cerr << "model: " << file.string() << " (the newest run's)" << std::endl;
-  } else if (std::filesystem::is_directory(file)) {
-    file /= "best.safetensors";
+  } else {
+    file = model_file_of(file);
   }
   LoadedModel loaded = load_model(file);
   const auto note = [&](const std::string& text) {

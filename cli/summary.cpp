@@ -19,8 +19,9 @@ struct SummaryFlags {
 int run_summary(const SummaryFlags& o, const Global& global) {
   const Engine engine = o.machine.resolved_engine();
   Model model;
-  if (!is_network(o.model) && std::filesystem::path(o.model).extension() == ".onnx" &&
-      std::filesystem::exists(o.model)) {
+  const bool onnx = !is_network(o.model) && std::filesystem::path(o.model).extension() == ".onnx" &&
+                    std::filesystem::exists(o.model);
+  if (onnx) {
     try {
       model = load_model(o.model).model;
     } catch (const Error& e) {  // what it holds can be told all the same, if it is an ONNX file
@@ -57,8 +58,13 @@ int run_summary(const SummaryFlags& o, const Global& global) {
                                 {"macs", node.op->macs(model.graph.input_shapes(node))}});
     }
     if (o.plan) json["numerics"] = plan.numerics_key();
-    std::cout << json.dump() << '\n';
+    if (onnx) add_onnx_values(o.model, json);
+    std::cout << json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
     return kOk;
+  }
+  if (onnx) {
+    print_onnx_values(o.model);
+    std::cout << '\n';
   }
   std::cout << model.summary();
   char line[160];

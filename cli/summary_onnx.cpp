@@ -46,11 +46,32 @@ std::string line(const onnx::ValueInfo& value) {
   return text + ")";
 }
 
+void add_values(const onnx::Graph& graph, ordered_json& json) {
+  json["inputs"] = json["outputs"] = ordered_json::array();
+  for (const onnx::ValueInfo* input : asked_for(graph)) json["inputs"].push_back(described(*input));
+  for (const onnx::ValueInfo& output : graph.outputs) json["outputs"].push_back(described(output));
+}
+
+void print_values(const onnx::Graph& graph) {
+  std::cout << "Inputs\n";
+  for (const onnx::ValueInfo* input : asked_for(graph)) std::cout << line(*input) << '\n';
+  std::cout << "\nOutputs\n";
+  for (const onnx::ValueInfo& output : graph.outputs) std::cout << line(output) << '\n';
+}
+
 }  // namespace
 
 std::string shown(std::string name) {
   std::replace_if(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == '\x7f'; }, '?');
   return name;
+}
+
+void print_onnx_values(const std::filesystem::path& path) {
+  print_values(onnx::read_model(path).graph);
+}
+
+void add_onnx_values(const std::filesystem::path& path, ordered_json& json) {
+  add_values(onnx::read_model(path).graph, json);
 }
 
 void print_onnx_summary(const std::filesystem::path& path, bool json) {
@@ -65,17 +86,13 @@ void print_onnx_summary(const std::filesystem::path& path, bool json) {
     elements += w.refused.empty() ? w.values.elements() : 0;
     bytes += w.refused.empty() ? static_cast<int64_t>(w.values.bytes()) : 0;
   }
-  const auto inputs = asked_for(graph);
   if (json) {
     ordered_json out = {{"format", "onnx"},           {"ir_version", model.ir_version},
                         {"producer", model.producer}, {"opsets", model.opsets},
                         {"graph", graph.name},        {"nodes", graph.nodes.size()},
                         {"operators", operators},     {"initializers", graph.initializers.size()},
                         {"elements", elements},       {"bytes", bytes}};
-    out["inputs"] = ordered_json::array();
-    out["outputs"] = ordered_json::array();
-    for (const onnx::ValueInfo* input : inputs) out["inputs"].push_back(described(*input));
-    for (const onnx::ValueInfo& output : graph.outputs) out["outputs"].push_back(described(output));
+    add_values(graph, out);
     std::cout << out.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
     return;
   }
@@ -84,10 +101,8 @@ void print_onnx_summary(const std::filesystem::path& path, bool json) {
     std::cout << ", " << (domain.empty() ? "" : shown(domain) + " ") << "opset " << version;
   }
   if (!model.producer.empty()) std::cout << ", by " << shown(model.producer);
-  std::cout << "\n\nInputs\n";
-  for (const onnx::ValueInfo* input : inputs) std::cout << line(*input) << '\n';
-  std::cout << "\nOutputs\n";
-  for (const onnx::ValueInfo& output : graph.outputs) std::cout << line(output) << '\n';
+  std::cout << "\n\n";
+  print_values(graph);
   std::cout << "\nOperators\n";
   for (const auto& [name, count] : operators) std::cout << "  " << count << " x " << shown(name) << '\n';
   std::cout << '\n'

@@ -152,7 +152,7 @@ class TrainingRun {
     const std::optional<Model> begun = begun_model(o_, global_);
     const std::optional<Network> network =
         begun ? std::nullopt : std::optional<Network>(network_called(o_.model));
-    const Recipe recipe = o_.recipe(begun ? &*begun : nullptr);
+    const Recipe recipe = checked(o_.recipe(begun ? &*begun : nullptr));
     state_.model = o_.model;
     if (std::filesystem::exists(o_.model) &&
         (begun || std::filesystem::path(o_.model).extension() == ".json"))
@@ -179,6 +179,14 @@ class TrainingRun {
         model_ = make_model_for(data_.train, *network, recipe.seed, input);
       }
       take_weights();
+      model_.check();  // before an earlier run is given up for one that cannot be saved
+      if (data_.train.classes.size() == 1) {
+        throw Error(ErrorKind::data, "there is one class only, and nothing to tell apart")
+            .where(state_.data)
+            .wanted("2 classes or more")
+            .got(data_.train.classes[0])
+            .hint("of pictures, the folders in --data are the classes: one level deeper?");
+      }
       start(recipe);
     } catch (const Error&) {
       folder_->abandon();
@@ -220,8 +228,7 @@ class TrainingRun {
   /// --init-from
   void take_weights() {
     if (o_.init_from.empty()) return;
-    std::filesystem::path file = o_.init_from;
-    if (std::filesystem::is_directory(file)) file /= "best.safetensors";
+    const std::filesystem::path file = model_file_of(o_.init_from);
     const bool onnx = file.extension() == ".onnx";
     const Model other = onnx ? load_model(file).model : Model{};  // what the tensors of its file borrow
     const SafetensorsFile weights = onnx ? state_dict(other.parameters) : read_safetensors(file);
@@ -235,8 +242,10 @@ class TrainingRun {
     pool_ = std::make_unique<ThreadPool>(o_.machine.resolved_threads());
     trainer_ = std::make_unique<Trainer>(model_, data_.train, recipe, *pool_);
     records_.emplace(*folder_, *trainer_, data_.train, *pool_);
-    if (o_.target_acc && trainer_->val_images() == 0) {
-      throw Error(ErrorKind::usage, "--target-acc needs validation images").hint("leave out --val-split 0");
+    if ((o_.target_acc || state_.patience > 0) && trainer_->val_images() == 0) {
+      throw Error(ErrorKind::usage,
+                  std::string(o_.target_acc ? "--target-acc" : "--patience") + " needs validation images")
+          .hint("leave out --val-split 0");
     }
     const Recipe& r = trainer_->recipe();
     say(model_.name + ": " + std::to_string(model_.parameters.table().count()) + " parameters; " +

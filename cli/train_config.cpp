@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "unfold/files.h"
+#include "unfold/formats/json_message.h"
 #include "unfold/suggest.h"
 #include "unfold/train/recipe_json.h"
 
@@ -120,7 +121,7 @@ void read_config(CLI::App& command, const std::string& file) {
   try {
     json = Json::parse(text, shallow, true, true);  // with comments
   } catch (const Json::exception& e) {
-    throw Error(ErrorKind::usage, "this is no JSON").where(file).got(e.what());
+    throw Error(ErrorKind::usage, "this is no JSON").where(file).got(json_message(e));
   }
   if (!json.is_object())
     throw Error(ErrorKind::usage, "a config file is a JSON object")

@@ -106,7 +106,9 @@ void TrainFlags::add_to(CLI::App* c) {
                 "still follow the "
                 "data, as in PyTorch");
   c->add_flag("--skip-bad", skip_bad, "Leave out pictures that cannot be read, and say which");
-  c->add_option("--epochs", epochs, "Passes over the training data");
+  c->add_option(
+      "--epochs", epochs,
+      "Passes over the training data; this and what has no default below: the model's (--dump-config)");
   c->add_option("--batch-size,--batch", batch_size, "Images per step");
   c->add_option("--lr,--learning-rate", lr, "Learning rate: the constant, the start or the peak");
   c->add_option("--optimizer", optimizer, "adam, adamw or sgd; default: the model's");
@@ -131,7 +133,7 @@ void TrainFlags::add_to(CLI::App* c) {
   c->add_option(
       "--augment", augment,
       "What chance does to each training image, with commas, in place of the model's own; see below");
-  c->add_option("--seed", seed, "Seed of weights, order and shifts; default 0");
+  c->add_option("--seed", seed, "Seed of weights, order and shifts; default 0")->check(whole_number);
   machine.add_to(c);
   machine.add_numerics_to(c);
   c->add_option("--val-split", val_split, "Part of the training data held out for validation; default 1/6");

@@ -125,8 +125,12 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
 
 void append_file(const std::filesystem::path& path, std::string_view text) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  int reason = errno;
+  struct stat before{};
+  const bool known = fd >= 0 && ::fstat(fd, &before) == 0;
+  const ssize_t count = known ? ::write(fd, text.data(), text.size()) : -1;
+  const bool written = count == static_cast<ssize_t>(text.size());
+  int reason = count < 0 ? errno : ENOSPC;  // a part of it was written
+  if (count > 0 && !written && ::ftruncate(fd, before.st_size) != 0) reason = errno;
   const bool closed = fd >= 0 && ::close(fd) == 0;
   if (written && closed) return;
   if (written) reason = errno;

@@ -36,10 +36,4 @@ void require_writable(const std::filesystem::path& directory);
 /// CRC-32 (zlib's polynomial) of the bytes, continuing from `crc`.
 uint32_t crc32_of(std::span<const std::byte> bytes, uint32_t crc = 0);
 
-/// The elements of `values` as raw bytes.
-template <class T>
-std::span<const std::byte> as_bytes_of(std::span<const T> values) {
-  return std::as_bytes(values);
-}
-
 }  // namespace unfold

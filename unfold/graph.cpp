@@ -20,10 +20,26 @@
 #include "unfold/ops/shape_ops.h"
 
 namespace unfold {
+namespace {
+
+/// Keeps every sum over the values of a batch of a network far from overflow.
+constexpr int64_t kMostElements = int64_t{1} << 30;
+
+void require_fits_memory(const Shape& shape, const std::string& where) {
+  if (shape.elements() > kMostElements) {
+    throw Error(ErrorKind::usage, "a value of one image is too large")
+        .where(where)
+        .wanted("at most " + std::to_string(kMostElements) + " elements")
+        .got(shape.text());
+  }
+}
+
+}  // namespace
 
 ValueId Graph::input(const Shape& image) {
   if (!shapes_.empty()) throw Error(ErrorKind::usage, "a graph has one input");
   if (image.elements() < 1) throw Error(ErrorKind::usage, "the input is empty").got(image.text());
+  require_fits_memory(image, "input");
   shapes_.push_back(image);
   return {0};
 }
@@ -48,6 +64,7 @@ ValueId Graph::add(std::string name, std::shared_ptr<const Op> op, std::vector<V
     in.push_back(shape(value));
   }
   const Shape out = op->output_shape(in, where);
+  require_fits_memory(out, where);
   shapes_.push_back(out);
   nodes_.push_back({std::move(name), std::move(op), std::move(inputs), {values() - 1}});
   return nodes_.back().output;

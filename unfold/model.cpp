@@ -7,6 +7,7 @@
 #include "unfold/data/digit.h"
 #include "unfold/error.h"
 #include "unfold/models/zoo.h"
+#include "unfold/text.h"
 
 namespace unfold {
 namespace {
@@ -35,6 +36,12 @@ void Model::check() const {
           "outputs and class names differ in number", out.text(), std::to_string(classes.size()));
   require(std::ssize(classes) <= kMaxClasses, "too many classes", "at most " + std::to_string(kMaxClasses),
           std::to_string(classes.size()));
+  const auto require_text = [&](const char* message, const std::string& text) {
+    require(is_utf8(text), message, "UTF-8, which the model's file can hold", printable(text));
+  };
+  require_text("the model's name is no text", name);
+  require_text("the name of the data is no text", trained_on);
+  for (const std::string& one : classes) require_text("the name of a class is no text", one);
 }
 
 std::string Model::summary() const {

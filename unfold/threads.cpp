@@ -7,6 +7,7 @@
 #include <exception>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -149,12 +150,25 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   // A thread that spins where there are more threads than CPUs takes the CPU from one that has work.
   state_->spins = threads <= default_threads() ? 4000 : 0;
   state_->tickets = std::vector<State::Ticket>(static_cast<size_t>(threads));
-  for (int worker = 1; worker < threads; ++worker) {
-    state_->workers.emplace_back([state = state_.get(), worker] { state->live(worker); });
+  try {
+    for (int worker = 1; worker < threads; ++worker) {
+      state_->workers.emplace_back([state = state_.get(), worker] { state->live(worker); });
+    }
+  } catch (const std::system_error& e) {
+    const int made = this->threads();
+    end();
+    throw Error(ErrorKind::runtime, "the system gives no more threads")
+        .wanted(std::to_string(threads))
+        .got(std::to_string(made) + " (" + e.code().message() + ")")
+        .hint("use fewer: --threads " + std::to_string(made));
   }
 }
 
 ThreadPool::~ThreadPool() {
+  end();
+}
+
+void ThreadPool::end() {
   state_->stop = true;
   for (int worker = 1; worker < threads(); ++worker) state_->wake(worker);
   for (std::thread& worker : state_->workers) worker.join();

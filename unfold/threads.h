@@ -49,7 +49,7 @@ class FlushDenormals {
 /// A fixed number of workers that live as long as the pool; worker 0 is the caller of run().
 class ThreadPool {
  public:
-  /// Throws usage unless 1 <= threads <= 1024.
+  /// Throws usage unless 1 <= threads <= 1024, and runtime if the system does not give as many.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -67,6 +67,8 @@ class ThreadPool {
   void run(int64_t tasks, FunctionRef<void(int64_t index, int worker)> task);
 
  private:
+  void end();  ///< stops and joins the workers
+
   struct State;
   std::unique_ptr<State> state_;
 };

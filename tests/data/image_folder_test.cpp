@@ -223,5 +223,6 @@ TEST_CASE("a folder of which nothing can be read") {
   fs::create_directories(folder.path() / "test/a");
   write_file(folder.path() / "train/a/1.png", "no picture");
   write_file(folder.path() / "test/a/1.png", "no picture");
-  CHECK_THROWS_WITH_AS(load(folder.path(), {.skip_bad = true}), doctest::Contains("none can be read"), Error);
+  CHECK_THROWS_WITH_AS(load(folder.path(), {.skip_bad = true}),
+                       doctest::Contains("that can be read, none are"), Error);
 }

@@ -72,6 +72,14 @@ TEST_CASE("a directory that lacks a file, or mixes sizes, is refused with the re
   CHECK(error.kind() == ErrorKind::data);
   CHECK(holds(error.what(), "t10k-labels-idx1-ubyte"));
   CHECK(failure((folder / "train-images-idx3-ubyte").string()).kind() == ErrorKind::data);  // a file
+
+  const TemporaryFolder other;
+  write_file(other / "1.png", "");
+  const Error none = failure(other.path().string());
+  CHECK(none.kind() == ErrorKind::data);
+  CHECK(holds(none.what(), "no data set in this folder (wanted a subfolder of pictures for each class"));
+  CHECK(holds(none.what(), "got 1 other files, 0 folders"));
+  CHECK(holds(none.hint(), "cat/1.jpg"));
 }
 
 TEST_CASE("an unknown name is a usage error that lists the names and knows near misses") {

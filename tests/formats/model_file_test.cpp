@@ -302,6 +302,11 @@ TEST_CASE("LeNet-5's ten tensors of another program load, and the note says what
 
   file.tensors.pop_back();
   CHECK(contains(refusal(file), "does not say what network it holds"));
+  // Of another network nobody could say what its input is.
+  const Model other = make_model("resnet20", 0);
+  SafetensorsFile weights;
+  add_tensors(weights, other.parameters, "");
+  CHECK(contains(refusal(weights), "its tensors are not LeNet-5's"));
 }
 
 TEST_CASE("a description without a checksum: the damage it would hide is said, or the file is refused") {

@@ -229,3 +229,24 @@ TEST_CASE("every figure of the article has a figure of ours and a scene") {
   }
   CHECK(mapped == wanted);
 }
+
+TEST_CASE("the tree of the architecture names every file of the library") {
+  const std::string text = content(kSource / "docs/architecture.md");
+  const size_t begin = text.find("```"), end = text.find("```", begin + 3);
+  REQUIRE(end != std::string::npos);
+  std::set<std::string> words;
+  const std::regex word("[A-Za-z0-9_]+");
+  const std::string tree = text.substr(begin, end - begin);
+  for (std::sregex_iterator at(tree.begin(), tree.end(), word), last; at != last; ++at)
+    words.insert(at->str());
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(kSource / "unfold")) {
+    const std::string kind = entry.path().extension().string();
+    if (kind != ".h" && kind != ".cpp") continue;
+    std::string stem = entry.path().stem().string();
+    if (stem.ends_with("-inl")) stem.resize(stem.size() - 4);
+    CHECK_MESSAGE(words.contains(stem), entry.path().string());
+    ++files;
+  }
+  CHECK(files > 200);
+}

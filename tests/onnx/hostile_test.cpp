@@ -175,6 +175,15 @@ TEST_CASE("windows") {
   CHECK(has(said("Col2Im", {list({4, 4}), list({kMost, kMost})}, {}, 18, image({1, 9, 4})), "out of range"));
   CHECK(has(said("Col2Im", {list({4, 4}), list({2, 2})}, {}, 18, image({1, 9, 4})), "do not fit the image"));
   CHECK(has(said("LRN", {}, {{"size", int64_t{0}}}, kNewest, x), "`size` is out of range"));
+  // What a node needs beside its values counts, too: the places of a window take 24 bytes each.
+  const auto within = [](int64_t bytes) {
+    GraphMaker graph(kNewest);
+    graph.input("x", 2).node("MaxPool", {"x"}, {"y"}, {{"kernel_shape", Ints{1, 1}}});
+    onnx::Session session(graph.model(), {.bytes = bytes});
+    (void)session.run({{"x", Tensor(Dtype::u8, {1, 1, 1 << 16, 1})}});
+  };
+  CHECK_THROWS_WITH_AS(within(1 << 20), doctest::Contains("too much memory"), Error);
+  CHECK_NOTHROW(within(2 << 20));
   CHECK(has(said("DepthToSpace", {}, {{"blocksize", kMost}}, kNewest, x), "out of range"));
   CHECK(has(said("DepthToSpace", {}, {{"blocksize", int64_t{2}}}, kNewest, x), "do not divide"));
 }
@@ -205,6 +214,11 @@ TEST_CASE("whole numbers that overflow or are divided by 0") {
   CHECK(said("Div", {list({-1})}, {}, kNewest, least) == "accepted");
   CHECK(said("Mod", {list({-1})}, {}, kNewest, least) == "accepted");
   CHECK(said("Mul", {list({kLeast})}, {}, kNewest, least) == "accepted");
+  GraphMaker bytes(kNewest);  // 255 is no -1
+  bytes.input("x", 2).stored("b", tensor<uint8_t>({2}, {255, 4})).node("Mod", {"x", "b"}, {"y"});
+  const auto rest = onnx::Session(bytes.model()).run({{"x", tensor<uint8_t>({2}, {7, 7})}});
+  CHECK(rest.at(0).span<uint8_t>()[0] == 7);
+  CHECK(rest.at(0).span<uint8_t>()[1] == 3);
   CHECK(said("Pow", {list({kMost})}, {}, kNewest, least) == "accepted");
   CHECK(said("Neg", {}, {}, kNewest, least) == "accepted");
   CHECK(said("Abs", {}, {}, kNewest, least) == "accepted");

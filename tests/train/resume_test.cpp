@@ -281,7 +281,7 @@ TEST_CASE("a run is not continued with kernels that compute other bits, nor with
     CHECK(r.code == 2);
     CHECK(contains(r.err, more[0]));
   }
-  CHECK(unfold_program({"train", "--resume", (reference().folder / "nowhere").string()}).code == 3);
+  CHECK(unfold_program({"train", "--resume", (reference().folder / "nowhere").string()}).code == 4);
 }
 
 TEST_CASE("any number of threads, and any repetition, gives the same bits") {

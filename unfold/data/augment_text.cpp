@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 
 #include "unfold/data/augment.h"
 #include "unfold/error.h"
@@ -27,13 +28,13 @@ class Arguments {
   }
   /// The same, and it must be there.
   double number(std::string_view what, double low, double high) {
-    if (rest_.empty()) refuse(what, low, high, "nothing");
+    if (rest_.empty()) refuse(what, low, high, "");
     return number(what, low, high, 0);
   }
   /// A whole number, which must be there.
   int64_t whole(std::string_view what, int64_t low, int64_t high) {
     const auto least = static_cast<double>(low), most = static_cast<double>(high);
-    if (rest_.empty()) refuse(what, least, most, "nothing");
+    if (rest_.empty()) refuse(what, least, most, "");
     const double value = read(what);
     const auto result = static_cast<int64_t>(std::clamp(value, -1e9, 1e9));
     require(value >= least && value <= most && static_cast<double>(result) == value, what, least, most);
@@ -58,7 +59,7 @@ class Arguments {
   double read(std::string_view what) {
     double value = 0;
     const auto [stop, code] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
-    if (code != std::errc()) {
+    if (code != std::errc() || !std::isfinite(value)) {
       throw Error(ErrorKind::usage, std::string(what) + " of '" + std::string(name_) + "' is no number")
           .where("augmentation")
           .got(rest_);
@@ -97,7 +98,8 @@ std::string text_of(const Range& range) {
 
 void Arguments::refuse(std::string_view what, double low, double high, std::string_view got,
                        std::string_view form) {
-  throw Error(ErrorKind::usage, std::string(what) + " of '" + std::string(name_) + "' is out of range")
+  const std::string argument = std::string(what) + " of '" + std::string(name_) + "' ";
+  throw Error(ErrorKind::usage, argument + (got.empty() ? "is missing" : "is out of range"))
       .where("augmentation")
       .wanted(std::string(form) + text_of(low) + " to " + text_of(high))
       .got(got);

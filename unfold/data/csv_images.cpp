@@ -8,6 +8,7 @@
 #include "unfold/data/split.h"
 #include "unfold/error.h"
 #include "unfold/files.h"
+#include "unfold/text.h"
 
 namespace unfold {
 namespace {
@@ -44,14 +45,6 @@ bool is_label(std::string_view heading) {
   constexpr std::string_view kLabel = "label";
   return std::equal(heading.begin(), heading.end(), kLabel.begin(), kLabel.end(),
                     [](char a, char b) { return (a | 0x20) == b; });
-}
-
-std::string printable(std::string_view text) {
-  std::string line(text.substr(0, 40));
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
-  }
-  return line;
 }
 
 /// Which file of a folder ends in `end`; none, or the first by name.
@@ -147,7 +140,8 @@ class Reader {
         throw Error(ErrorKind::data, "this line has another number of columns")
             .where(where())
             .wanted(std::to_string(columns_))
-            .got(std::to_string(1 + std::count(line.begin(), line.end(), ',')));
+            .got(std::to_string(1 + std::count(line.begin(), line.end(), ',')))
+            .hint("every line has as many as the first: is the file cut off?");
       }
       const uint8_t value = number(std::string_view(at, static_cast<size_t>(stop - at)), column);
       if (column == label_) {
@@ -167,7 +161,7 @@ class Reader {
       throw Error(ErrorKind::data, column == label_ ? "this is no label" : "this is no pixel")
           .where(where() + ", column " + std::to_string(column + 1))
           .wanted("a whole number 0 to 255")
-          .got("'" + printable(text) + "'")
+          .got(printable(text))
           .hint(kHint);
     }
     return static_cast<uint8_t>(value);

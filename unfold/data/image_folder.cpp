@@ -69,7 +69,8 @@ std::vector<File> files_of(const fs::path& folder, std::vector<std::string>& cla
     throw Error(ErrorKind::data, "a folder of pictures has a subfolder for each class")
         .where(folder.string())
         .wanted("1 to " + std::to_string(kMaxClasses))
-        .got(std::to_string(classes.size()));
+        .got(std::to_string(classes.size()))
+        .hint("such as " + (folder / "cat").string() + "/1.jpg, " + (folder / "dog").string() + "/1.jpg");
   }
   std::vector<File> files;
   for (const std::string& name : names) {
@@ -194,7 +195,10 @@ class Gatherer {
     try {
       return planes_of(read_image(path), options_, fitted);
     } catch (const Error& e) {
-      if (!options_.skip_bad || e.kind() != ErrorKind::data) throw;
+      if (e.kind() != ErrorKind::data) throw;
+      if (!options_.skip_bad)
+        throw Error(ErrorKind::data, e.what())
+            .hint((e.hint().empty() ? "mend it" : e.hint()) + "; --skip-bad leaves out what cannot be read");
       Planes none;
       none.bad = e.what();
       return none;
@@ -278,7 +282,9 @@ DatasetPair load(const fs::path& root, const ImageFolderOptions& options, Thread
     throw Error(ErrorKind::data, "too few pictures to keep some for the test")
         .where(root.string())
         .wanted("at least " + std::to_string(kTestEvery) +
-                " in a class, or a folder test beside a folder train");
+                " in a class, or a folder test beside a folder train")
+        .got(std::to_string(train.size()) + " in all")
+        .hint("add pictures, or sort them into train/CLASS and test/CLASS yourself");
   }
   shuffle(train);
   train.insert(train.end(), validation.begin(), validation.end());
@@ -294,8 +300,11 @@ DatasetPair load(const fs::path& root, const ImageFolderOptions& options, Thread
     part->classes = classes;
   }
   if (pair.train.size() == pair.train.validation || pair.test.size() == 0) {
-    throw Error(ErrorKind::data, "of the training pictures, or of those for the test, none can be read")
-        .where(root.string());
+    throw Error(ErrorKind::data,
+                "of the pictures that can be read, none are for training, or none for the test")
+        .where(root.string())
+        .got(std::to_string(gatherer.bad().size()) + " that cannot be read")
+        .hint("add pictures, or sort them into train/CLASS and test/CLASS yourself");
   }
   const std::vector<std::string>& bad = gatherer.bad();
   for (const std::string& what : bad) log.line("left out: " + what);

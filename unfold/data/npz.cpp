@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <string>
 
 #include "unfold/data/split.h"
@@ -172,7 +171,7 @@ class Archive {
         throw Error(ErrorKind::data, "a label is out of range")
             .where(place(name))
             .wanted("0 to " + std::to_string(kMaxClasses - 1))
-            .got(std::to_string(static_cast<int64_t>(v)));
+            .got(std::to_string(static_cast<int64_t>(std::clamp(v, -0x1p62, 0x1p62))));
       }
       to.labels.push_back(static_cast<int32_t>(v));
     });

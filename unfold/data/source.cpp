@@ -39,6 +39,25 @@ fs::path find_file(const fs::path& directory, const std::string& part, const std
   return {};
 }
 
+/// A folder given as a data set holds some file of one.
+void require_idx(const fs::path& directory) {
+  for (const char* part : {"train", "t10k"}) {
+    for (const auto& [kind, axes] : {std::pair("images", 3), std::pair("labels", 1)}) {
+      if (!find_file(directory, part, kind, axes).empty()) return;
+    }
+  }
+  int64_t files = 0, folders = 0;
+  std::error_code code;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, code))
+    ++(entry.is_directory(code) ? folders : files);
+  throw Error(ErrorKind::data, "there is no data set in this folder")
+      .where(directory.string())
+      .wanted("a subfolder of pictures for each class, train.csv, or IDX or CIFAR's files")
+      .got(std::to_string(files) + " other files, " + std::to_string(folders) + " folders without pictures")
+      .hint("put the pictures of each class into a folder of its own: " + (directory / "cat").string() +
+            "/1.jpg, " + (directory / "dog").string() + "/1.jpg");
+}
+
 Dataset load_part(const fs::path& directory, const std::string& part, std::string_view name,
                   const std::vector<std::string>& classes) {
   const fs::path images = find_file(directory, part, "images", 3);
@@ -131,6 +150,7 @@ DatasetPair load_dataset(const std::string& name_or_directory, const SourceLog& 
   if (is_cifar(directory)) return loaded(load_cifar(directory));
   const fs::path full = fs::absolute(directory).lexically_normal();
   const fs::path last = full.has_filename() ? full.filename() : full.parent_path().filename();
+  require_idx(directory);
   DatasetPair pair = load_directory(directory, last.string(), kDigits);
   name_by_content(pair);
   log.line(pair.train.name + " from " + name_or_directory);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "unfold/files.h"
+#include "unfold/formats/json_message.h"
 #include "unfold/formats/onnx/import.h"
 #include "unfold/formats/onnx/reader.h"
 #include "unfold/formats/preprocessing_json.h"
@@ -18,11 +19,17 @@ using Json = nlohmann::json;
 constexpr const char* kFormatKey = "unfold.format";
 constexpr const char* kModelKey = "unfold.model";
 constexpr const char* kFormat = "1";
+constexpr size_t kMostLayers = 10000;
 
 /// The network, by value number: 0 is the input, node i makes value i + 1.
 Graph graph_from(const Json& json, const MakeOp& make) {
   Graph graph;
   std::vector<ValueId> values{graph.input(Shape(json.at("input").get<std::vector<int64_t>>()))};
+  if (json.at("layers").size() > kMostLayers) {
+    throw Error(ErrorKind::model, "the network has too many layers")
+        .wanted("at most " + std::to_string(kMostLayers))
+        .got(std::to_string(json.at("layers").size()));
+  }
   for (const Json& layer : json.at("layers")) {
     std::vector<ValueId> inputs;
     for (const Json& input : layer.at("inputs")) inputs.push_back(values.at(input.get<size_t>()));
@@ -38,22 +45,18 @@ Graph graph_from(const Json& json, const MakeOp& make) {
   return graph;
 }
 
-/// A known network whose parameters are exactly the file's tensors.
-bool known_network(const SafetensorsFile& file, Model& model) {
+/// Whether the file's tensors are exactly those of the network of this name, which is then made.
+bool holds(std::string_view name, const SafetensorsFile& file, Model& model) {
   if constexpr (kSmallBuild) return false;
-  for (const std::string_view name : model_names()) {
-    const auto table = make_graph(name).parameter_table();
-    const bool same =
-        file.tensors.size() == table->slices().size() &&
-        std::all_of(table->slices().begin(), table->slices().end(), [&](const ParameterSlice& slice) {
-          const Tensor* tensor = file.find(slice.name);
-          return tensor && tensor->shape() == slice.shape;
-        });
-    if (!same) continue;
-    model = make_model(name, 0);
-    return true;
-  }
-  return false;
+  const auto table = make_graph(name).parameter_table();
+  const bool same =
+      file.tensors.size() == table->slices().size() &&
+      std::all_of(table->slices().begin(), table->slices().end(), [&](const ParameterSlice& slice) {
+        const Tensor* tensor = file.find(slice.name);
+        return tensor && tensor->shape() == slice.shape;
+      });
+  if (same) model = make_model(name, 0);
+  return same;
 }
 
 }  // namespace
@@ -101,7 +104,7 @@ Model model_from_description(std::string_view text, std::string_view where, int6
   } catch (const std::exception& e) {  // from the JSON library, or an index out of range
     throw Error(ErrorKind::model, "the description of the network cannot be understood")
         .where(where)
-        .got(e.what());
+        .got(json_message(e));
   }
   return model;
 }
@@ -170,16 +173,17 @@ LoadedModel parse_model(const SafetensorsFile& file, std::string_view where, con
           .got(std::to_string(file.tensors.size()));
     }
   } else {
-    if (!known_network(file, loaded.model)) {
+    if (!holds("lenet5", file, loaded.model)) {
       throw Error(ErrorKind::model,
-                  "the file does not say what network it holds, and its tensors are no known one's")
+                  "the file does not say what network it holds, and its tensors are not LeNet-5's")
           .where(where)
           .wanted(
               "the metadata of a model saved by unfold, or LeNet-5's ten tensors conv1.weight ... fc3.bias")
-          .got(std::to_string(file.tensors.size()) + " tensors");
+          .got(std::to_string(file.tensors.size()) + " tensors")
+          .hint("begin a run with these weights: unfold train --model NAME --init-from " +
+                std::string(where));
     }
     // What torch programs commonly use for MNIST padded to 32x32; without it no answer would be right.
-    loaded.model.name = "lenet5";
     loaded.model.preprocessing = {.mean = 0.1, .std = 0.2752};
     loaded.assumed = true;
     loaded.note =
@@ -197,6 +201,11 @@ LoadedModel parse_model(std::span<const std::byte> bytes, std::string_view where
 LoadedModel load_model(const std::filesystem::path& path, const MakeOp& make) {
   if constexpr (!kSmallBuild) {
     if (path.extension() == ".onnx") return onnx::import_model(onnx::read_model(path), path.string());
+  }
+  if (path.extension() == ".json") {
+    throw Error(ErrorKind::model, "a network in JSON has no weights")
+        .where(path.string())
+        .hint("train it first: unfold train --model " + path.string());
   }
   return parse_model(read_safetensors(path), path.string(), make);
 }

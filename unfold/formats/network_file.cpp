@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "unfold/files.h"
+#include "unfold/formats/json_message.h"
 #include "unfold/formats/layer_types.h"
 #include "unfold/suggest.h"
 
@@ -32,7 +32,12 @@ std::string lower(std::string_view word) {
 }
 
 Error wrong(std::string_view what, const std::string& where) {
-  return Error(ErrorKind::model, what).where(where);
+  return Error(ErrorKind::model, what).where(where).hint("docs/models.md says how a network is written");
+}
+
+/// An operator's or a graph's error, of this layer.
+Error wrong(const Error& e, const std::string& where) {
+  return e.hint().empty() ? wrong(e.what(), where) : wrong(e.what(), where).hint(e.hint());
 }
 
 Error unknown(std::string_view what, const std::string& word, const Names& names, const std::string& where) {
@@ -130,13 +135,17 @@ std::shared_ptr<const Op> op_of(const LayerType& type, const Json& layer, size_t
     }
   }
   if (type.op == "Concat") {  // PyTorch counts the images as axis 0, an operator sees one image
-    attributes["axis"][0] -= 1;
+    if (--attributes["axis"][0] < 0) {
+      throw wrong("dim is out of range", where)
+          .wanted("1 (the channels), 2 or 3")
+          .got(shown(layer.value("dim", Json(1))));
+    }
     attributes["inputs"] = {static_cast<double>(inputs)};
   }
   try {
     return make_op(type.op, attributes);
   } catch (const Error& e) {
-    throw wrong(e.what(), where).hint(e.hint());
+    throw wrong(e, where);
   }
 }
 
@@ -166,7 +175,7 @@ struct File {
         values[name] = graph.add(name, op_of(type, layer, inputs.size(), classes, named), inputs);
       } catch (const Error& e) {
         if (e.kind() == ErrorKind::model) throw;
-        throw wrong(e.what(), at).hint(e.hint());  // of the graph, which names the layer itself
+        throw wrong(e, at);  // of the graph, which names the layer itself
       }
       names.push_back(name);
     }
@@ -254,7 +263,7 @@ Network parse_network(std::string_view text, std::string_view where_from) {
   try {
     json = Json::parse(text, shallow, true, true);  // with comments
   } catch (const Json::exception& e) {
-    throw wrong("this is no JSON", where).got(e.what());
+    throw wrong("this is no JSON", where).got(json_message(e));
   }
   only(json, {"name", "input", "classes", "init", "layers"}, "member of a network", where);
   Network network;

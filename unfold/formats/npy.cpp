@@ -7,6 +7,7 @@
 #include <string>
 
 #include "unfold/files.h"
+#include "unfold/text.h"
 
 namespace unfold {
 namespace {
@@ -145,12 +146,6 @@ class HeaderReader {
     throw Error(ErrorKind::data, "bad .npy header: " + what + " at character " + std::to_string(at_))
         .where(where_)
         .hint(kHint);
-  }
-
-  static std::string printable(std::string_view text) {
-    std::string line(text.substr(0, 40));
-    std::ranges::replace_if(line, [](char c) { return c < ' ' || c > '~'; }, '?');
-    return line;
   }
 
   std::string_view text_, where_;

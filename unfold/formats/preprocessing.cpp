@@ -5,8 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "unfold/error.h"
+#include "unfold/formats/json_message.h"
 #include "unfold/formats/preprocessing_json.h"
-#include "unfold/formats/printable.h"
+#include "unfold/text.h"
 
 namespace unfold {
 namespace {
@@ -85,7 +86,7 @@ Preprocessing parse_preprocessing(std::string_view text, std::string_view where,
   } catch (const Error& e) {
     throw Error(ErrorKind::model, e.what()).where(where).hint(e.hint());
   } catch (const std::exception& e) {  // from the JSON library
-    throw Error(ErrorKind::model, "the preprocessing cannot be understood").where(where).got(e.what());
+    throw Error(ErrorKind::model, "the preprocessing cannot be understood").where(where).got(json_message(e));
   }
 }
 

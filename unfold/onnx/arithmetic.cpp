@@ -130,7 +130,8 @@ void mod(Call& c) {
     zip<T>(c, [truncates](T a, T b) {
       T rest = 0;
       if constexpr (std::is_integral_v<T>) {
-        if (b != static_cast<T>(-1)) rest = static_cast<T>(a % b);  // 0 for -1
+        // -1 leaves nothing, and the least number by it overflows.
+        if (!std::is_signed_v<T> || b != static_cast<T>(-1)) rest = static_cast<T>(a % b);
       } else {
         rest = std::fmod(a, b);
       }

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "unfold/error.h"
-#include "unfold/formats/printable.h"
+#include "unfold/text.h"
 
 namespace unfold::onnx {
 
@@ -97,20 +97,31 @@ Tensor Call::make(Dtype dtype, std::span<const int64_t> sizes) const {
     elements *= size;
   }
   const int64_t bytes = elements * static_cast<int64_t>(dtype_size(dtype));
-  if (bytes > limits.bytes - account_.bytes) {
+  if (bytes > limits.bytes - account_.bytes - own_bytes_) {
     refuse("the values would take too much memory", "at most " + std::to_string(limits.bytes) + " bytes",
-           std::to_string(bytes) + " beside " + std::to_string(account_.bytes));
+           std::to_string(bytes) + " beside " + std::to_string(account_.bytes + own_bytes_));
   }
   account_.bytes += bytes;
   work(elements);
   return Tensor(dtype, Shape(sizes));
 }
 
+void Call::charge(int64_t count, size_t bytes_each) const {
+  const int64_t factors[] = {count, static_cast<int64_t>(bytes_each)};
+  const int64_t bytes = product(factors);
+  if (bytes > account_.limits.bytes - account_.bytes - own_bytes_) {
+    refuse("the node would take too much memory",
+           "at most " + std::to_string(account_.limits.bytes) + " bytes",
+           std::to_string(bytes) + " beside " + std::to_string(account_.bytes + own_bytes_));
+  }
+  own_bytes_ += bytes;
+}
+
 float* Call::scratch(int64_t floats) const {
   const int64_t bytes[] = {floats, static_cast<int64_t>(sizeof(float))};
   const auto wanted = static_cast<size_t>(product(bytes));
   if (wanted > account_.scratch.size()) {
-    if (static_cast<int64_t>(wanted) > account_.limits.bytes - account_.bytes) {
+    if (static_cast<int64_t>(wanted) > account_.limits.bytes - account_.bytes - own_bytes_) {
       refuse("the node would take too much memory",
              "at most " + std::to_string(account_.limits.bytes) + " bytes",
              std::to_string(wanted) + " beside " + std::to_string(account_.bytes));

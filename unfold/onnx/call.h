@@ -89,6 +89,8 @@ class Call {
   /// Room for the node's own use, 64-byte aligned, not zeroed; the next call of it, by any node, overwrites
   /// it.
   float* scratch(int64_t floats) const;
+  /// Counts memory that the node itself asks for and gives back at its end, before it does.
+  void charge(int64_t count, size_t bytes_each) const;
   void output(size_t i, Tensor value) { outputs_[i] = std::move(value); }
   std::vector<Tensor>& results() { return outputs_; }
 
@@ -117,6 +119,7 @@ class Call {
   Account& account_;
   ThreadPool& pool_;
   std::vector<Tensor> outputs_;
+  mutable int64_t own_bytes_ = 0;  // beside what the account has
 };
 
 /// The sizes of a tensor, to be changed.

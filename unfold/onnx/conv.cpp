@@ -50,7 +50,7 @@ template <class T>
 void direct(Call& c, const Convolution& s, Tensor& y) {
   const Windows& win = s.windows;
   const auto& [D, H, W] = win.axes;
-  const std::vector<Reach> ds = D.reaches(), hs = H.reaches(), ws = W.reaches();
+  const std::vector<Reach> ds = D.reaches(c), hs = H.reaches(c), ws = W.reaches(c);
   const T *x = c.input(0).data<T>(), *w = c.input(1).data<T>(),
           *b = c.given(2) ? c.input(2).data<T>() : nullptr;
   c.each_range(s.n * s.oc, 1, [&](int64_t begin, int64_t end) {
@@ -128,8 +128,8 @@ void pointwise(Call& c, const Convolution& s, Tensor& y) {
 void depthwise(Call& c, const Convolution& s, Tensor& y) {
   const Windows& win = s.windows;
   const auto& [D, H, W] = win.axes;
-  const std::vector<Reach> ds = D.reaches(), hs = H.reaches();
-  const std::vector<TapRun> runs = W.runs();
+  const std::vector<Reach> ds = D.reaches(c), hs = H.reaches(c);
+  const std::vector<TapRun> runs = W.runs(c);
   const float* b = c.given(2) ? c.input(2).data<float>() : nullptr;
   c.each_range(s.n * s.oc, 1, [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
@@ -203,7 +203,7 @@ Tensor deep(Call& c, const Convolution& s) {
   const int64_t own = columns + whole_lines(gemm_scratch(patch));
   float* const scratch = c.scratch(c.pool().threads() * own);
   const float* b = c.given(2) ? c.input(2).data<float>() : nullptr;
-  const std::vector<Reach> reaches = D.reaches();
+  const std::vector<Reach> reaches = D.reaches(c);
   c.pool().run(s.n * D.out, [&](int64_t place, int worker) {
     const Reach& reach = reaches[static_cast<size_t>(place % D.out)];
     float* const to = y.data<float>() + place * slice.y_image();

@@ -12,6 +12,7 @@ namespace {
 
 /// For each element along an axis of the output the one of the input that it is; -1: the constant.
 std::vector<int64_t> sources(const Call& c, std::string_view mode, int64_t size, int64_t begin, int64_t out) {
+  c.charge(out, sizeof(int64_t));
   std::vector<int64_t> from(static_cast<size_t>(out));
   if (size == 0 && out > 0 && mode != "constant") c.refuse("an empty axis has nothing to pad with");
   const int64_t period = mode == "wrap" ? size : std::max<int64_t>(2 * (size - 1), 1);

@@ -14,7 +14,7 @@ template <class T, class F>
 void each_row(Call& c, const Windows& s, F row) {
   const Tensor& x = c.input(0);
   const auto& [D, H, W] = s.axes;
-  const std::vector<Reach> ds = D.reaches(), hs = H.reaches();
+  const std::vector<Reach> ds = D.reaches(c), hs = H.reaches(c);
   const auto taps = [](const std::vector<Reach>& reaches) {
     int64_t sum = 0;
     for (const Reach& r : reaches) sum += r.count;
@@ -42,8 +42,9 @@ template <class T, class F, class G>
 void pool_sums(Call& c, const Windows& s, F f, G finish) {
   const Tensor& x = c.input(0);
   Tensor y = c.make(x.dtype(), s.output(x.shape()[0], x.shape()[1]));
-  const std::vector<TapRun> runs = s.axes[2].runs();
-  const std::vector<Reach> ws = s.axes[2].reaches();
+  const std::vector<TapRun> runs = s.axes[2].runs(c);
+  const std::vector<Reach> ws = s.axes[2].reaches(c);
+  c.charge(s.axes[2].out, sizeof(double) * static_cast<size_t>(c.pool().threads()));  // the rows of sums
   each_row<T>(c, s, [&](const T* plane, int64_t at, const Reach& d, const Reach& h) {
     std::vector<double> sums(ws.size(), 0.0);
     each_tap_of_row(s, runs, d, h, [&](int64_t place, int64_t pixel, int64_t) {
@@ -63,7 +64,7 @@ void pool_greatest(Call& c, const Windows& s) {
   using Range = std::numeric_limits<T>;
   const Tensor& x = c.input(0);
   Tensor y = c.make(x.dtype(), s.output(x.shape()[0], x.shape()[1]));
-  const std::vector<TapRun> runs = s.axes[2].runs();
+  const std::vector<TapRun> runs = s.axes[2].runs(c);
   each_row<T>(c, s, [&](const T* plane, int64_t at, const Reach& d, const Reach& h) {
     T* const to = y.data<T>() + at;
     std::fill_n(to, s.axes[2].out, Range::has_infinity ? -Range::infinity() : Range::lowest());
@@ -80,7 +81,7 @@ template <class T>
 void pool_indices(Call& c, const Windows& s, bool columns_first) {
   const Tensor& x = c.input(0);
   Tensor indices = c.make(Dtype::i64, s.output(x.shape()[0], x.shape()[1]));
-  const std::vector<TapRun> runs = s.axes[2].runs();
+  const std::vector<TapRun> runs = s.axes[2].runs(c);
   const int64_t depth = s.axes[0].in, height = s.axes[1].in, width = s.axes[2].in;
   each_row<T>(c, s, [&](const T* plane, int64_t at, const Reach& d, const Reach& h) {
     int64_t* const to = indices.data<int64_t>() + at;

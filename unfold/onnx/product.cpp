@@ -84,6 +84,7 @@ void mat_mul(Call& c) {
   const Sizes outer = sizes;
   if (!row) sizes.push_back(m);
   if (!column) sizes.push_back(n);
+  (void)c.product(outer);  // before a walk counts on it
   const Walk<3> walk(
       outer, {contiguous_strides(outer), broadcast_strides(left, outer), broadcast_strides(right, outer)});
   for_numbers(c, a.dtype(), [&](auto zero) {

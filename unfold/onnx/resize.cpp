@@ -127,6 +127,7 @@ void resized(Call& c, const Way& way, const std::vector<AxisScale>& axes) {
   Tensor y = c.make(x.dtype(), sizes);
   for_numbers(c, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
+    c.charge(x.elements(), sizeof(double));
     std::vector<double> values(x.span<T>().begin(), x.span<T>().end());
     Sizes now = sizes_of(x);
     for (size_t i = 0; i < axes.size() && y.elements() > 0; ++i) {
@@ -138,7 +139,7 @@ void resized(Call& c, const Way& way, const std::vector<AxisScale>& axes) {
       const int64_t outer = c.product(all.first(i)), inner = c.product(all.subspan(i + 1));
       const Weights w = weights_of(c, way, a);
       const Sizes next = {outer, a.out, inner};
-      (void)c.make(Dtype::f64, next);  // a step between may be larger than both ends
+      c.charge(c.product(next), sizeof(double));  // a step between may be larger than both ends
       c.work(c.product(next), w.taps);
       along_axis(w, a, outer, inner, way.extrapolation, values);
       now[i] = a.out;

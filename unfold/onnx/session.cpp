@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "unfold/error.h"
-#include "unfold/formats/printable.h"
 #include "unfold/onnx/convert.h"
+#include "unfold/text.h"
 
 namespace unfold::onnx {
 

@@ -25,7 +25,10 @@ class Session {
   /// The inputs that may be given: those with a stored value need not be. Sizes of -1 are free.
   const std::vector<ValueInfo>& inputs() const { return inputs_; }
   /// True if a value is stored for this input.
-  bool has_default(std::string_view input) const { return constant(slots_.find(input)->second); }
+  bool has_default(std::string_view input) const {
+    const auto found = slots_.find(input);
+    return found != slots_.end() && constant(found->second);
+  }
   const std::vector<ValueInfo>& outputs() const { return outputs_; }
 
   /// The inputs as messages have them: "'x' float32 (1, 3, ?, ?), ...".

@@ -3,8 +3,8 @@
 #include <set>
 
 #include "unfold/error.h"
-#include "unfold/formats/printable.h"
 #include "unfold/onnx/session.h"
+#include "unfold/text.h"
 
 namespace unfold::onnx {
 namespace {

@@ -1,6 +1,5 @@
 // Operators that look at shapes or change them, and constants: no element is computed.
 #include <algorithm>
-#include <numeric>
 
 #include "unfold/onnx/elementwise.h"
 #include "unfold/onnx/functions.h"

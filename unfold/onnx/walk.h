@@ -8,13 +8,14 @@
 
 namespace unfold::onnx {
 
-/// The strides of a contiguous array of these sizes.
+/// The strides of a contiguous array of these sizes. Those of one that cannot be are some numbers: whoever
+/// makes it refuses.
 inline std::vector<int64_t> contiguous_strides(std::span<const int64_t> sizes) {
   std::vector<int64_t> strides(sizes.size());
-  int64_t stride = 1;
+  uint64_t stride = 1;
   for (size_t i = sizes.size(); i-- > 0;) {
-    strides[i] = stride;
-    stride *= sizes[i];
+    strides[i] = static_cast<int64_t>(stride);
+    stride *= static_cast<uint64_t>(sizes[i]);
   }
   return strides;
 }

@@ -16,7 +16,8 @@ constexpr std::string_view kAutoPads[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER", 
 
 }  // namespace
 
-std::vector<Reach> WindowAxis::reaches() const {
+std::vector<Reach> WindowAxis::reaches(const Call& c) const {
+  c.charge(out, sizeof(Reach));
   std::vector<Reach> reaches(static_cast<size_t>(out));
   for (int64_t place = 0; place < out; ++place) {
     const int64_t first = place * stride - begin;
@@ -27,7 +28,8 @@ std::vector<Reach> WindowAxis::reaches() const {
   return reaches;
 }
 
-std::vector<TapRun> WindowAxis::runs() const {
+std::vector<TapRun> WindowAxis::runs(const Call& c) const {
+  c.charge(kernel, sizeof(TapRun));
   std::vector<TapRun> runs(static_cast<size_t>(kernel));
   for (int64_t tap = 0; tap < kernel; ++tap) {
     const int64_t shift = tap * dilation - begin;  // the pixel at place 0

@@ -25,10 +25,10 @@ struct WindowAxis {
   int64_t in = 1, kernel = 1, stride = 1, begin = 0, end = 0, dilation = 1, out = 1;
 
   int64_t extent() const { return dilation * (kernel - 1) + 1; }  ///< pixels from the first tap to the last
-  /// For each place.
-  std::vector<Reach> reaches() const;
-  /// For each tap.
-  std::vector<TapRun> runs() const;
+  /// For each place. `c` is charged.
+  std::vector<Reach> reaches(const Call& c) const;
+  /// For each tap. `c` is charged.
+  std::vector<TapRun> runs(const Call& c) const;
   /// Taps at a place that lie in the image or its padding.
   int64_t padded_count(int64_t place) const;
 };

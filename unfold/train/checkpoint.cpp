@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "unfold/formats/json_message.h"
 #include "unfold/train/recipe_json.h"
 
 namespace unfold {
@@ -77,7 +78,9 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, const MakeOp& make
     c.state.input = json.value("input", "");
     c.state.init_from = json.value("init_from", "");
   } catch (const std::exception& e) {
-    throw Error(ErrorKind::model, "the checkpoint's state cannot be understood").where(where).got(e.what());
+    throw Error(ErrorKind::model, "the checkpoint's state cannot be understood")
+        .where(where)
+        .got(json_message(e));
   }
   const auto table = c.model.parameters.shared_table();
   c.first_moment = Parameters<float>(table);

@@ -27,18 +27,33 @@ std::string now() {
   return text;
 }
 
+/// The folders on the way to `path` that are not there, the innermost first.
+std::vector<fs::path> missing_folders(const fs::path& path) {
+  std::vector<fs::path> missing;
+  std::error_code code;
+  for (fs::path at = path; !at.empty() && !fs::exists(at, code); at = at.parent_path()) missing.push_back(at);
+  return missing;
+}
+
+Error unfinished(const fs::path& run) {
+  return Error(ErrorKind::model, "this run has not finished an epoch, so there is no model yet")
+      .where(run.string())
+      .hint("go on with 'unfold train --resume " + run.string() + "'");
+}
+
 }  // namespace
 
 RunFolder RunFolder::create(const fs::path& out, const std::string& name, bool force) {
   fs::path path = out;
   std::error_code code;
-  bool made = false;
+  std::vector<fs::path> made = missing_folders(out.empty() ? "runs" : out);
   if (out.empty()) fs::create_directories("runs", code);
   for (int n = 1; path.empty(); ++n) {
     const fs::path candidate = fs::path("runs") / (name + "-" + std::to_string(n));
     // Made by us, not just seen to be missing: two runs that start together get a folder each.
-    made = fs::create_directory(candidate, code);
-    if (made || code) path = candidate;
+    const bool ours = fs::create_directory(candidate, code);
+    if (ours) made.insert(made.begin(), candidate);
+    if (ours || code) path = candidate;
   }
   if (fs::exists(path, code) && !fs::is_directory(path, code)) {
     throw Error(ErrorKind::usage, "the run folder is a file")
@@ -50,9 +65,8 @@ RunFolder RunFolder::create(const fs::path& out, const std::string& name, bool f
         .where(path.string())
         .hint("go on with --resume " + path.string() + ", choose another --out, or replace it with --force");
   }
-  made = made || !fs::exists(path, code);
   require_writable(path);
-  return RunFolder(path, made);
+  return RunFolder(path, std::move(made));
 }
 
 void RunFolder::clear() const {
@@ -63,22 +77,27 @@ void RunFolder::clear() const {
 
 void RunFolder::abandon() const {
   std::error_code code;
-  if (made_) fs::remove(path_, code);  // fails, as it should, if something is in it
+  for (const fs::path& folder : made_)
+    fs::remove(folder, code);  // fails, as it should, if something is in it
 }
 
 RunFolder RunFolder::open(const fs::path& folder) {
   RunFolder run(folder);
-  if (!fs::exists(run.checkpoint())) {
-    throw Error(ErrorKind::data, "no checkpoint in this folder")
+  std::error_code code;
+  if (!fs::exists(run.checkpoint(), code)) {
+    throw Error(ErrorKind::model, "there is no run to go on with")
         .where(folder.string())
-        .wanted("checkpoint.safetensors")
+        .wanted("a folder with checkpoint.safetensors")
+        .got(fs::is_directory(folder, code) ? "a folder without one"
+             : fs::exists(folder, code)     ? "a file"
+                                            : "no such folder")
         .hint("give the folder of a run, e.g. --resume runs/lenet5-1");
   }
   return run;
 }
 
 RunFolder RunFolder::newest(const fs::path& runs) {
-  fs::path newest;
+  fs::path newest, begun;
   fs::file_time_type latest;
   std::error_code code;
   for (const fs::directory_entry& entry : fs::directory_iterator(runs, code)) {
@@ -89,13 +108,27 @@ RunFolder RunFolder::newest(const fs::path& runs) {
       newest = entry.path();
       latest = written;
     }
+    if (missing && fs::exists(RunFolder(entry.path()).checkpoint(), missing)) begun = entry.path();
   }
+  if (newest.empty() && !begun.empty()) throw unfinished(begun);
   if (newest.empty()) {
     throw Error(ErrorKind::model, "no trained model in this folder's runs/")
         .where(runs.string())
         .hint("train one with 'unfold train', or name a model file");
   }
   return RunFolder(newest);
+}
+
+fs::path model_file_of(const fs::path& path) {
+  std::error_code code;
+  if (!fs::is_directory(path, code)) return path;
+  if (fs::exists(path / "best.safetensors", code)) return path / "best.safetensors";
+  if (fs::exists(path / "checkpoint.safetensors", code)) throw unfinished(path);
+  throw Error(ErrorKind::model, "this folder is not that of a run")
+      .where(path.string())
+      .wanted("best.safetensors")
+      .got("no such file")
+      .hint("give a folder that 'unfold train' has made, e.g. runs/lenet5-1, or a model file");
 }
 
 void RunFolder::log(const std::string& event,

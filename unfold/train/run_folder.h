@@ -26,15 +26,15 @@ class RunFolder {
   /// usage if the folder is not empty, unless `force`. Throws runtime if files cannot be written there. What
   /// is in it stays until clear().
   static RunFolder create(const std::filesystem::path& out, const std::string& name, bool force);
-  /// An existing run. Throws data if there is no checkpoint in it.
+  /// An existing run. Throws model if there is no checkpoint in it.
   static RunFolder open(const std::filesystem::path& folder);
   /// The folder under `runs` whose model was written last. Throws model, saying how to get one, if there is
-  /// none.
+  /// none, or none that has finished an epoch.
   static RunFolder newest(const std::filesystem::path& runs = "runs");
 
   /// Removes the files of a run from the folder: a new one begins.
   void clear() const;
-  /// Removes the folder if create() made it and nothing is in it: the run did not come to begin.
+  /// Removes the folders that create() made and in which nothing is: the run did not come to begin.
   void abandon() const;
 
   const std::filesystem::path& path() const { return path_; }
@@ -54,9 +54,14 @@ class RunFolder {
   void write_metrics(const RunState& state) const;
 
  private:
-  explicit RunFolder(std::filesystem::path path, bool made = false) : path_(std::move(path)), made_(made) {}
+  explicit RunFolder(std::filesystem::path path, std::vector<std::filesystem::path> made = {})
+      : path_(std::move(path)), made_(std::move(made)) {}
   std::filesystem::path path_;
-  bool made_;
+  std::vector<std::filesystem::path> made_;  // by create(), the innermost first
 };
+
+/// The model of a run's folder, or `path` as it is if that is no folder. Throws model if the run has not
+/// finished an epoch, or the folder is none of a run.
+std::filesystem::path model_file_of(const std::filesystem::path& path);
 
 }  // namespace unfold

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "unfold/formats/json_message.h"
 #include "unfold/formats/safetensors.h"
 
 namespace unfold {
@@ -114,7 +115,7 @@ TestResults load_test_results(const std::filesystem::path& path) {
     results.accuracy = json.at("accuracy").get<double>();
     results.classes = json.at("classes").get<std::vector<std::string>>();
   } catch (const Json::exception& e) {
-    throw Error(ErrorKind::model, "the test results cannot be understood").where(where).got(e.what());
+    throw Error(ErrorKind::model, "the test results cannot be understood").where(where).got(json_message(e));
   }
   const auto classes = static_cast<int64_t>(results.classes.size());
   const auto counts = tensor(file, "confusion", Dtype::i64, {classes, classes}, where).span<int64_t>();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 #include <tuple>
 
@@ -26,25 +27,31 @@ int64_t held_out(const Dataset& data, double split) {
   return static_cast<int64_t>(std::llround(static_cast<double>(data.size()) * split));
 }
 
+}  // namespace
+
 Recipe checked(Recipe recipe) {
-  const auto require = [](bool good, const char* name, double got) {
-    if (!good) throw Error(ErrorKind::usage, std::string(name) + " is out of range").got(std::to_string(got));
+  const auto require = [](bool good, const char* name, const char* wanted, double got) {
+    if (good) return;
+    char text[32];
+    std::snprintf(text, sizeof text, "%.12g", got);
+    throw Error(ErrorKind::usage, std::string(name) + " is out of range").wanted(wanted).got(text);
   };
-  require(recipe.epochs >= 1 && recipe.epochs <= 1000000, "epochs", static_cast<double>(recipe.epochs));
-  require(recipe.batch_size >= 1 && recipe.batch_size <= 65536, "batch size",
-          static_cast<double>(recipe.batch_size));
-  require(recipe.val_split >= 0 && recipe.val_split < 1, "validation split", recipe.val_split);
+  const auto number = [](int64_t value) { return static_cast<double>(value); };
+  require(recipe.epochs >= 1 && recipe.epochs <= 1000000, "epochs", "1 to 1000000", number(recipe.epochs));
+  require(recipe.batch_size >= 1 && recipe.batch_size <= 65536, "batch size", "1 to 65536",
+          number(recipe.batch_size));
+  require(recipe.val_split >= 0 && recipe.val_split < 1, "validation split", "0 to less than 1",
+          recipe.val_split);
   recipe.schedule.check(recipe.epochs);
-  require(recipe.label_smoothing >= 0 && recipe.label_smoothing < 1, "label smoothing",
+  require(recipe.label_smoothing >= 0 && recipe.label_smoothing < 1, "label smoothing", "0 to less than 1",
           recipe.label_smoothing);
-  require(recipe.clip_norm >= 0 && std::isfinite(recipe.clip_norm), "clip norm", recipe.clip_norm);
-  require(recipe.ema >= 0 && recipe.ema < 1, "ema", recipe.ema);
-  require(recipe.augment.crop >= 0 && recipe.augment.crop <= 64, "shift",
-          static_cast<double>(recipe.augment.crop));
+  require(recipe.clip_norm >= 0 && std::isfinite(recipe.clip_norm), "clip norm",
+          "a number above 0, or 0: none", recipe.clip_norm);
+  require(recipe.ema >= 0 && recipe.ema < 1, "ema", "0 to less than 1", recipe.ema);
+  require(recipe.augment.crop >= 0 && recipe.augment.crop <= 64, "shift", "0 to 64",
+          number(recipe.augment.crop));
   return recipe;
 }
-
-}  // namespace
 
 Recipe default_recipe(std::string_view model) {
   Recipe recipe;
@@ -80,7 +87,8 @@ void require_fits(const Model& model, const Dataset& data) {
     throw Error(ErrorKind::data, "the data's images are not what the model takes")
         .where(data.name)
         .wanted(wanted.text())
-        .got(data.image.text());
+        .got(data.image.text())
+        .hint("give other data, or a network by its name, whose input follows the data or --input");
   }
   const auto classes = static_cast<int64_t>(model.classes.size());
   const auto largest = data.labels.empty() ? 0 : *std::max_element(data.labels.begin(), data.labels.end());

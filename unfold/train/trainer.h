@@ -43,6 +43,9 @@ struct Recipe {
   bool operator==(const Recipe&) const = default;
 };
 
+/// The recipe itself. Throws usage if it cannot be trained by: a number out of its range.
+Recipe checked(Recipe recipe);
+
 /// The default recipe of a named model (chosen on validation data): see docs/guide/8-errata.md. For a network
 /// of one's own, whose name is no model's, Adam and one cycle, and images as they are.
 Recipe default_recipe(std::string_view model);

@@ -2,6 +2,8 @@
 // hand.
 #include <doctest/doctest.h>
 
+#include <cstdint>
+
 #include "tests/support/onnx_graphs.h"
 
 using namespace unfold;
@@ -129,6 +131,15 @@ TEST_CASE("poolings, and means over height and width") {
       {-1, 2, 2, 2}, {whole("s", {0, 0, 1, 1, 0, 0, 0, 0})},
       {node("Pad", {"x", "s"}, "p"), node("AveragePool", {"p"}, "y", {two}), node("Flatten", {"y"}, "z")});
   CHECK(result(pad, kEight) == Floats{0.25, 0.75, 1, 2.5, 1.25, 2.75, 3, 6.5});
+  // A padding of its own beside them does not: what is divided by would be another number in each window.
+  for (const char* mode : {"NOTSET", "SAME_UPPER"}) {
+    std::vector<onnx::Attribute> how = {
+        {"kernel_shape", Ints{3, 3}}, {"strides", Ints{3, 3}}, {"auto_pad", std::string(mode)}};
+    if (std::string(mode) == "NOTSET") how.push_back({"pads", Ints{0, 1, 0, 1}});
+    CHECK(contains(refusal(graph_of({-1, 1, 3, 3}, {whole("s", {0, 0, 0, 0, 0, 0, 0, 1})},
+                                    {node("Pad", {"x", "s"}, "p"), node("AveragePool", {"p"}, "y", how)})),
+                   "a Pad before a pooling that leaves out its own padding"));
+  }
   CHECK(contains(
       refusal(graph_of({-1, 2, 2, 2}, {}, {node("MaxPool", {"x"}, "y", {{"kernel_shape", Ints{2}}})})),
       "MaxPool 'y': a pooling that is not over height and width"));
@@ -197,7 +208,7 @@ TEST_CASE("activations and arithmetic with stored numbers") {
         "Silu Flatten");
   CHECK(operators(imported(run({node("Sigmoid", {"x"}, "s"), node("Mul", {"s", "s"}, "y")}, {}))) ==
         "Sigmoid Mul Flatten");
-  CHECK(operators(imported(run({node("PRelu", {"x", "three"}, "y")}, {three}))) == "LeakyRelu Flatten");
+  CHECK(operators(imported(run({node("PRelu", {"x", "three"}, "y")}, {three}))) == "PRelu Flatten");
   CHECK(operators(imported(run({node("PRelu", {"x", "c"}, "y")}, {c}))) == "PRelu Flatten");
   const auto wide = tensor("wide", {3}, {1, 2, 3});
   CHECK(contains(refusal(run({node("PRelu", {"x", "wide"}, "y")}, {wide})),
@@ -304,5 +315,43 @@ TEST_CASE("axes of an image: Transpose, Reshape, Squeeze and Unsqueeze") {
   CHECK(operators(imported(there)) == "Reshape Relu Reshape Flatten");
   CHECK(result(there, kEight) == kEight);
   CHECK(contains(refusal(of(node("Unsqueeze", {"x", "a"}, "y"), {whole("a", {0})})), "before the images"));
+  CHECK(contains(refusal(of(node("Transpose", {"x"}, "y", {{"perm", Ints{0, INT64_MIN, 1, 2}}}))),
+                 "moves the images' axis"));
+  // Sizes whose product passes 64 bits.
+  const int64_t large = int64_t{1} << 32;
+  for (const Ints& sizes : {Ints{0, large, large, -1}, Ints{-1, large, large}})
+    CHECK(
+        contains(refusal(of(node("Reshape", {"x", "s"}, "y"), {whole("s", sizes)})), "Reshape 'y': a shape"));
   CHECK(contains(refusal(of(node("Squeeze", {"x", "a"}, "y"), {whole("a", {1})})), "an axis that is not 1"));
+}
+
+TEST_CASE("numbers that would take more memory or time than the file is worth are refused") {
+  const auto deep = [](int64_t pads) {
+    return graph_of({-1, 1, 28, 28}, {whole("s", {0, 0, 0, 0, 0, 0, pads, pads})},
+                    {node("Pad", {"x", "s"}, "p"), node("Flatten", {"p"}, "y")});
+  };
+  CHECK(contains(refusal(deep(1 << 20)), "a value of one image is too large"));
+  CHECK(contains(refusal(deep(1 << 8)), "too many classes (wanted at most 16384"));
+  const auto constant = [](size_t count) {
+    return graph_of({-1, 2, 2, 2}, {},
+                    {node("Constant", {}, "c", {{"value_ints", Ints(count, 1)}}),
+                     node("Identity", {"c"}, "d"), node("Reshape", {"x", "d"}, "y")});
+  };
+  CHECK(contains(refusal(constant(65)), "Constant 'c': more numbers than a shape has"));
+  CHECK(contains(refusal(constant(64)), "Reshape 'y': a shape that cannot be"));
+  const auto conv = [](std::vector<onnx::Attribute> attributes, const char* type = "Conv") {
+    return refusal(graph_of({-1, 1, 2, 2}, {tensor("w", {1, 1, 1, 1}, {1})},
+                            {node(type, {"x", "w"}, "y", std::move(attributes))}));
+  };
+  CHECK(contains(conv({{"group", int64_t{1} << 62}}), "the weights do not fit"));
+  CHECK(contains(conv({{"output_padding", Ints{INT64_MAX, 0}}}, "ConvTranspose"), "a size that cannot be"));
+  CHECK(contains(conv({{"output_shape", Ints{INT64_MIN, 2}}}, "ConvTranspose"), "a size that cannot be"));
+  CHECK(contains(refusal(graph_of({-1, 1, 2, 2}, {},
+                                  {node("MaxPool", {"x"}, "y",
+                                        {{"kernel_shape", Ints{INT64_MIN, 1}},
+                                         {"auto_pad", std::string("SAME_UPPER")}})})),
+                 "a kernel that cannot be"));
+  const int64_t side = int64_t{1} << 40;
+  CHECK(contains(refusal(graph_of({-1, side, side, side}, {}, {node("Relu", {"x"}, "y")})),
+                 "net.onnx: the input is not a batch of images of a fixed size"));
 }

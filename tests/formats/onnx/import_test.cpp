@@ -116,6 +116,7 @@ TEST_CASE("every operator with every setting comes back as it was") {
   x = g.local_response_norm("lrn", x, 3, 2e-4, 0.6, 2);
   x = g.pointwise("leaky", x, {Pointwise::leaky_relu, 0.2});
   x = g.pointwise("elu", x, {Pointwise::elu, 0.7});
+  x = g.prelu("slopes", g.prelu("slope", x), 8);
   x = g.avg_pool2d("avg", x, Window2d::square(2, 1, 1), false, true);
   x = g.max_pool2d("max", x, Window2d::square(2, 2), true);
   x = g.pointwise("hard", x, {Pointwise::hard_sigmoid, 0.3, 0.4});
@@ -155,6 +156,19 @@ TEST_CASE("every operator with every setting comes back as it was") {
   check_round_trip(m, 3, {.preprocess = true});
   m.preprocessing.fit = Preprocessing::Fit::bilinear;
   check_round_trip(m, 3, {.preprocess = true, .softmax = true});
+}
+
+TEST_CASE("a layer named as exports name their preprocessing stays a layer") {
+  Model m = make_model("lenet5", 0);
+  Graph g;
+  const ValueId x = g.batch_norm("preprocess/norm", g.input({1, 32, 32}));
+  g.linear("fc", g.flatten("flatten", x), 10);
+  m.graph = std::move(g);
+  m.parameters = Parameters<float>(m.graph.parameter_table());
+  initialise(m.parameters, Init::pytorch, 5);
+  check_round_trip(m, 2);
+  CHECK_THROWS_WITH_AS(onnx::export_model(m, {.preprocess = true}),
+                       doctest::Contains("preprocess/norm: a name that the preprocessing has"), Error);
 }
 
 TEST_CASE("what PyTorch's exporter writes gives what PyTorch gives") {

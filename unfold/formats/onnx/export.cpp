@@ -70,6 +70,7 @@ Model export_model(const unfold::Model& model, const ExportOptions& options) {
         .wanted("(classes)")
         .got(out.text());
   }
+  if (from.nodes().empty()) throw Error(ErrorKind::usage, "a network without layers").where(model.name);
   GraphBuilder to;
   const Shape in = from.shape(from.input());
   const std::string input = to.fresh(options.preprocess ? "pixels" : "input");
@@ -82,6 +83,13 @@ Model export_model(const unfold::Model& model, const ExportOptions& options) {
   std::vector<std::string> values(static_cast<size_t>(from.values()));
   values[0] = input;
   if (options.preprocess) {
+    for (const unfold::Node& layer : from.nodes()) {
+      if (layer.name.starts_with(kPreprocessPrefix)) {
+        throw Error(ErrorKind::usage, "a name that the preprocessing has in an export")
+            .where(layer.name)
+            .hint("call the layer something else, or export without the preprocessing");
+      }
+    }
     const Preprocessing& how = model.preprocessing;
     to.graph.inputs = {value_info(input, kUint8, {in[0], how.image_h, how.image_w})};
     values[0] = add_preprocessing(to, how, input);

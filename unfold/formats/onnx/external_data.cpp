@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "unfold/error.h"
-#include "unfold/formats/printable.h"
+#include "unfold/text.h"
 
 namespace unfold::onnx {
 namespace {

@@ -8,8 +8,8 @@
 #include "unfold/formats/onnx/export.h"
 #include "unfold/formats/onnx/import_graph.h"
 #include "unfold/formats/preprocessing.h"
-#include "unfold/formats/printable.h"
 #include "unfold/ops/shape_ops.h"
+#include "unfold/text.h"
 
 namespace unfold::onnx {
 namespace {
@@ -75,8 +75,10 @@ Preprocessing assumed(const Shape& image) {
 /// The graph behind the preprocessing that an export began it with: its input is what that gives.
 Model without_preprocessing(const Model& from, const Preprocessing& how) {
   const auto first = [](const Node& node) { return node.name.starts_with(kPreprocessPrefix); };
+  constexpr int64_t kUint8 = 2;  // TensorProto.DataType
   Model inner = from;
   Graph& graph = inner.graph;
+  if (graph.inputs.size() == 1 && graph.inputs[0].type != kUint8) return inner;  // exported without it
   const auto last = std::find_if(graph.nodes.rbegin(), graph.nodes.rend(), first);
   if (last == graph.nodes.rend() || last->outputs.empty() || graph.inputs.size() != 1 ||
       !graph.inputs[0].shape || graph.inputs[0].shape->size() != 4)
@@ -107,6 +109,12 @@ void take_classes(const Model& from, std::string_view where, LoadedModel& to) {
           .got(std::to_string(classes.size()));
     }
     return;
+  }
+  if (out[0] > kMaxClasses) {
+    throw Error(ErrorKind::model, "too many classes")
+        .where(where)
+        .wanted("at most " + std::to_string(kMaxClasses))
+        .got(std::to_string(out[0]));
   }
   for (int64_t i = 0; i < out[0]; ++i) classes.push_back(std::to_string(i));
 }

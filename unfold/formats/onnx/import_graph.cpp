@@ -6,14 +6,15 @@
 #include <cmath>
 
 #include "unfold/error.h"
-#include "unfold/formats/printable.h"
 #include "unfold/formats/transfer.h"
+#include "unfold/text.h"
 
 namespace unfold::onnx {
 namespace {
 
 constexpr size_t kMostLayers = 5'000;
 constexpr int64_t kMostInput = int64_t{1} << 26;  // numbers of one image
+constexpr int64_t kMostSide = int64_t{1} << 20;   // and along one of its axes
 
 constexpr std::string_view kHint = "'unfold run' computes what a graph gives, whatever its operators are";
 
@@ -110,8 +111,9 @@ void ImportGraph::take_input() {
     names += (names.empty() ? "" : ", ") + printable(input.name);
   }
   const auto& sizes = inputs.size() == 1 ? inputs[0]->shape : std::nullopt;
-  const bool images = sizes && sizes->size() == 4 &&
-                      std::all_of(sizes->begin() + 1, sizes->end(), [](int64_t s) { return s > 0; });
+  const bool images =
+      sizes && sizes->size() == 4 &&
+      std::all_of(sizes->begin() + 1, sizes->end(), [](int64_t s) { return s > 0 && s <= kMostSide; });
   if (!images) {
     std::string got = inputs.size() == 1 ? names + " of " : names;
     if (inputs.size() == 1 && !sizes) got += "any shape";

@@ -77,6 +77,8 @@ class ImportGraph {
   void bind(const Node& node, const Value& value) { entries_.insert_or_assign(node.outputs[0], value); }
   void bind(const Node& node, ValueId id) { bind(node, Value{id, {}}); }
   void bind(const Node& node, Integers integers) {
+    constexpr size_t kMost = 64;  // of a shape's numbers; each node that passes them on holds a copy
+    if (integers.size() > kMost) refuse(node, "more numbers than a shape has", "at most 64");
     entries_.insert_or_assign(node.outputs[0], std::move(integers));
   }
   void bind(const Node& node, Tensor tensor) {

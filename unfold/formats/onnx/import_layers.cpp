@@ -49,7 +49,7 @@ void conv(ImportGraph& in, const Node& node) {
   } else {
     bias = bias_behind(in, node, sizes[0], 3);
   }
-  if (window.groups < 1 || sizes[1] * window.groups != image[0])
+  if (window.groups < 1 || window.groups > image[0] || sizes[1] * window.groups != image[0])
     in.refuse(node, "the weights do not fit the image", std::to_string(image[0]) + " channels", sizes.text());
   const Node& last = last_of(in, node, !own && bias);
   const ValueId y =
@@ -90,6 +90,9 @@ void conv_transpose(ImportGraph& in, const Node& node) {
   const auto more = in.integers(node, "output_padding").value_or(ImportGraph::Integers{0, 0});
   const auto shape = in.integers(node, "output_shape");
   if (more.size() != 2 || (shape && shape->size() < 2)) in.refuse(node, "sizes of other than two axes");
+  const auto fits = [](int64_t size) { return size >= 0 && size <= int64_t{1} << 30; };
+  if (!std::ranges::all_of(more, fits) || (shape && !std::ranges::all_of(*shape, fits)))
+    in.refuse(node, "a size that cannot be", "0 to 2^30");
   const auto cut = [&](size_t axis, int64_t kernel, int64_t stride, int64_t dilation, Cut given) {
     const int64_t size = image[static_cast<int>(axis) + 1];
     const int64_t natural = (size - 1) * stride + (kernel - 1) * dilation + 1 + more[axis];

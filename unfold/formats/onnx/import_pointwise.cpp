@@ -1,6 +1,5 @@
 // Import of activations, and of arithmetic with values and with stored numbers.
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "unfold/formats/onnx/import_window.h"
@@ -57,11 +56,9 @@ void softsign(ImportGraph& in, const Node& node) {
   pointwise(in, node, {Pointwise::softsign});
 }
 
-/// One slope for all is a LeakyRelu.
+/// One slope for all, or one for each channel.
 void prelu(ImportGraph& in, const Node& node) {
   const std::vector<float> slopes = in.numbers(node, 1);
-  if (!slopes.empty() && std::ranges::all_of(slopes, [&](float v) { return v == slopes[0]; }))
-    return pointwise(in, node, {Pointwise::leaky_relu, decimal(slopes[0])});
   const Shape x = in.shape(node, 0);
   const Tensor* const stored = in.constant(node, 1);
   if (!stored || x.rank() == 0 || !per_channel(in, node, *stored, x[0], x.rank())) {
@@ -69,7 +66,7 @@ void prelu(ImportGraph& in, const Node& node) {
               std::to_string(x.rank() == 0 ? 0 : x[0]) + " of " + of_images(x),
               stored ? stored->shape().text() : "none");
   }
-  in.bind(node, in.add(node, std::make_shared<PRelu>(x[0]), {in.value(node, 0)}));
+  in.bind(node, in.add(node, std::make_shared<PRelu>(std::ssize(slopes)), {in.value(node, 0)}));
   in.set(node, "weight", slopes);
 }
 

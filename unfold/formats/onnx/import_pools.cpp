@@ -2,11 +2,11 @@
 #include <algorithm>
 
 #include "unfold/formats/onnx/import_window.h"
-#include "unfold/formats/printable.h"
 #include "unfold/ops/adaptive_pool2d.h"
 #include "unfold/ops/pad.h"
 #include "unfold/ops/pool2d.h"
 #include "unfold/ops/shape_ops.h"
+#include "unfold/text.h"
 
 namespace unfold::onnx {
 namespace {
@@ -31,13 +31,12 @@ void max_pool(ImportGraph& in, const Node& node) {
 
 void average_pool(ImportGraph& in, const Node& node) {
   const ImportGraph::Value x = in.padded(node, 0);
-  Pooling p = pooling(in, node, {});
+  const Pooling p = pooling(in, node, x.pads);
   bool include = in.integer(node, "count_include_pad", 0) != 0;
-  if (x.pads != std::array<int64_t, 4>{}) {
+  if (x.pads != std::array<int64_t, 4>{}) {  // which count, so the pooling's own would
     const Window2d& w = p.window;
-    if (!include && (w.pad_top | w.pad_left | w.pad_bottom | w.pad_right) != 0)
+    if (!include && std::array{w.pad_top, w.pad_left, w.pad_bottom, w.pad_right} != x.pads)
       in.refuse(node, "a Pad before a pooling that leaves out its own padding");
-    p = pooling(in, node, x.pads);
     include = true;
   }
   in.bind(node, in.add(node, std::make_shared<AvgPool2d>(p.window, include, p.ceil_mode), {x.id}));

@@ -5,11 +5,11 @@
 #include <numeric>
 
 #include "unfold/formats/onnx/import_graph.h"
-#include "unfold/formats/printable.h"
 #include "unfold/ops/join.h"
 #include "unfold/ops/op.h"
 #include "unfold/ops/rearrange.h"
 #include "unfold/ops/shape_ops.h"
+#include "unfold/text.h"
 
 namespace unfold::onnx {
 namespace {
@@ -86,7 +86,7 @@ void fill_open(const ImportGraph& in, const Node& node, std::span<int64_t> sizes
     if (size == -1) {
       open = &size;
     } else {
-      if (size < 1 || size > elements || known > elements) in.refuse(node, "a shape that does not fit");
+      if (size < 1 || size > elements / known) in.refuse(node, "a shape that does not fit");
       known *= size;
     }
   }
@@ -123,9 +123,8 @@ void reshape(ImportGraph& in, const Node& node) {
   } else {
     int64_t count = 1;
     for (const int64_t size : rest) {
-      if (size < 1 || size > x.elements()) refuse();
+      if (size < 1 || size > x.elements() / count) refuse();
       count *= size;
-      if (count > x.elements()) refuse();
     }
     if (count != x.elements()) refuse();
   }
@@ -151,27 +150,30 @@ void squeeze(ImportGraph& in, const Node& node) {
 }
 
 void unsqueeze(ImportGraph& in, const Node& node) {
+  const Tensor* const stored = in.constant(node, 0);
   if (!in.is_value(node, 0)) {
-    if (!in.integers(node, 0)) in.refuse(node, "it is taken of images and in arithmetic of shapes only");
-    return in.pass(node);
+    if (in.integers(node, 0)) return in.pass(node);
+    if (!stored) in.refuse(node, "it is taken of images, of weights and in arithmetic of shapes only");
   }
-  const Shape x = in.shape(node, 0);
+  const Shape x = stored ? stored->shape() : in.shape(node, 0);
   auto axes = in.integers(node, 1, "axes");
-  const int64_t rank = x.rank() + 1 + (axes ? static_cast<int64_t>(axes->size()) : 0);
+  const int images = stored ? 0 : 1;  // axes of a batch before an image's
+  const int64_t rank = x.rank() + images + (axes ? static_cast<int64_t>(axes->size()) : 0);
   if (!axes || rank > Shape::kMaxRank)
     in.refuse(node, "axes that are not named, or too many",
               "at most " + std::to_string(Shape::kMaxRank) + " axes", of_images(x));
   for (int64_t& axis : *axes) axis = axis_of(in, node, axis, rank);
   Integers sizes;
-  int from = 0;  // of the batch's axes, 0 its images
+  int from = 0;  // of the axes there are, of a batch 0 its images
   for (int64_t axis = 0; axis < rank; ++axis) {
     const auto named = std::ranges::count(*axes, axis);
-    if (named > 1 || (named == 1 && axis == 0))
-      in.refuse(node, "an axis twice, or before the images", "axes from 1 on, each once",
-                std::to_string(axis));
-    if (axis > 0) sizes.push_back(named ? 1 : x[from - 1]);
+    if (named > 1 || (named == 1 && axis < images))
+      in.refuse(node, "an axis twice, or before the images",
+                "axes from " + std::to_string(images) + " on, each once", std::to_string(axis));
+    if (axis >= images) sizes.push_back(named ? 1 : x[from - images]);
     if (!named) ++from;
   }
+  if (stored) return in.bind(node, stored->reshaped(Shape(sizes)));
   reshaped(in, node, sizes);
 }
 
@@ -269,7 +271,9 @@ void transpose(ImportGraph& in, const Node& node) {
     return in.bind(node, stored->transposed(0, 1).clone());
   }
   const Shape x = in.shape(node, 0);
-  if (!order || order->empty() || order->front() != 0 || static_cast<int64_t>(order->size()) != x.rank() + 1)
+  const auto is_axis = [&](int64_t axis) { return axis >= 0 && axis <= x.rank(); };
+  if (!order || order->empty() || order->front() != 0 ||
+      static_cast<int64_t>(order->size()) != x.rank() + 1 || !std::ranges::all_of(*order, is_axis))
     in.refuse(node, "a transposition that moves the images' axis", "perm 0, ... of " + of_images(x),
               order ? std::to_string(order->size()) + " axes" : "no perm");
   Integers own(order->begin() + 1, order->end());

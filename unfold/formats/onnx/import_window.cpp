@@ -1,8 +1,8 @@
 #include "unfold/formats/onnx/import_window.h"
 
-#include <algorithm>
+#include "unfold/text.h"
 
-#include "unfold/formats/printable.h"
+#include <algorithm>
 
 namespace unfold::onnx {
 namespace {
@@ -28,6 +28,9 @@ ImportGraph::Integers checked(const ImportGraph& in, const Node& node, const cha
 Window2d window_of(const ImportGraph& in, const Node& node, const Shape& image,
                    const std::array<int64_t, 4>& around, int64_t kernel_h, int64_t kernel_w) {
   if (image.rank() != 3) in.refuse(node, "a window over what is no image", "(C, H, W)", image.text());
+  if (kernel_h < 1 || kernel_h > kMost || kernel_w < 1 || kernel_w > kMost)
+    in.refuse(node, "a kernel that cannot be", "1 to " + std::to_string(kMost) + " pixels a side",
+              std::to_string(kernel_h) + " x " + std::to_string(kernel_w));
   const auto kernel = in.integers(node, "kernel_shape");
   if (kernel && *kernel != ImportGraph::Integers{kernel_h, kernel_w})
     in.refuse(node, "kernel_shape and the weights differ");

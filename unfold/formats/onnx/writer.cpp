@@ -5,7 +5,7 @@
 
 #include "unfold/error.h"
 #include "unfold/files.h"
-#include "unfold/formats/printable.h"
+#include "unfold/text.h"
 
 namespace unfold::onnx {
 namespace {
