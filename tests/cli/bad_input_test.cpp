@@ -111,6 +111,69 @@ TEST_CASE("an earlier run outlives a --force whose data cannot be had") {
   CHECK((text_of(folder / "run/best.safetensors") == best));
 }
 
+TEST_CASE("what a training run cannot be is said before any data is read, and leaves no folder behind") {
+  const TemporaryFolder folder;
+  const std::string data = small_data(folder.path()), out = (folder / "deep/nested/run").string();
+  const auto refused = [&](std::vector<std::string> more, int code, const std::vector<std::string>& parts) {
+    std::vector<std::string> words = {"train", "--data", data, "--out", out, "-q"};
+    words.insert(words.end(), more.begin(), more.end());
+    check_refused(unfold_program(words), code, parts);
+    CHECK(!fs::exists(folder / "deep"));
+  };
+  refused({"--epochs", "0"}, 2, {"epochs is out of range (wanted 1 to 1000000, got 0)"});
+  refused({"--val-split", "1.5"}, 2, {"validation split", "wanted 0 to less than 1, got 1.5"});
+  refused({"--seed", "-1"}, 2, {"--seed", "a whole number from 0"});
+  refused({"--lr", "abc"}, 2, {"--lr is no such number (got 'abc')"});
+  refused({"--patience", "3", "--val-split", "0"}, 2, {"--patience needs validation images"});
+  refused({"--augment", "crop"}, 2, {"PIXELS of 'crop' is missing (wanted 1 to 64)"});
+  refused({"--augment", "crop:nan"}, 2, {"is no number"});
+  write_file(folder / "net.json", R"({"input": [1, 28, 28], "layers": [)");
+  refused({"--model", (folder / "net.json").string()}, 4, {"this is no JSON (got parse error at line 1"});
+}
+
+TEST_CASE("a folder with pictures and no classes, and one with a single class") {
+  const TemporaryFolder folder;
+  const fs::path picture = fs::path(UNFOLD_DIGITS) / "3.png";
+  fs::create_directories(folder / "flat");
+  fs::copy(picture, folder / "flat/1.png");
+  check_refused(unfold_program({"data", (folder / "flat").string(), "-q"}), 3,
+                {"there is no data set in this folder", "got 1 other files", "cat/1.jpg"});
+  for (int i = 0; i < 8; ++i) {
+    fs::create_directories(folder / "one/all");
+    fs::copy(picture, folder / "one/all" / (std::to_string(i) + ".png"));
+  }
+  check_refused(unfold_program(
+                    {"train", "--data", (folder / "one").string(), "--out", (folder / "run").string(), "-q"}),
+                3, {"one class only", "got all", "one level deeper?"});
+  fs::create_directories(folder / "bytes/caf\xe9");
+  fs::create_directories(folder / "bytes/tea");
+  for (int i = 0; i < 8; ++i) {
+    for (const char* name : {"bytes/caf\xe9", "bytes/tea"})
+      fs::copy(picture, folder / name / (std::to_string(i) + ".png"));
+  }
+  check_refused(unfold_program({"train", "--data", (folder / "bytes").string(), "--out",
+                                (folder / "run").string(), "-q"}),
+                4, {"the name of a class is no text", "'caf?'"});
+  CHECK(!fs::exists(folder / "run"));
+}
+
+TEST_CASE("a model that is not there, or not yet, is not taken for a picture") {
+  const TemporaryFolder folder;
+  const std::string picture = std::string(UNFOLD_DIGITS) + "/3.png";
+  const std::string typo = (folder / "runs/lenet5-9").string();
+  check_refused(unfold_program({"predict", typo, picture}), 4, {typo, "cannot open"});
+  write_file(folder / "net.json", "{}");
+  check_refused(unfold_program({"predict", (folder / "net.json").string(), picture}), 4,
+                {"a network in JSON has no weights", "unfold train --model"});
+  // Interrupted in its first epoch: what there is is a checkpoint.
+  const std::string run = (folder / "run").string();
+  fs::create_directories(run);
+  check_refused(unfold_program({"predict", run, picture}), 4, {"not that of a run"});
+  write_file(folder / "run/checkpoint.safetensors", "");
+  check_refused(unfold_program({"predict", run, picture}), 4,
+                {"has not finished an epoch", "unfold train --resume " + run});
+}
+
 TEST_CASE("damaged and foreign model files are model errors") {
   const TemporaryFolder folder;
   const std::string data = small_data(folder.path());
