@@ -107,7 +107,9 @@ void pad(Call& c) {
       const bool real = inside && there >= 0;
       std::memcpy(target, real ? source + static_cast<size_t>(at + there) * size : constant.data(), size);
     }
-    for (size_t i = outer; i-- > 0 && ++index[i] == sizes[i];) index[i] = 0;
+    for (size_t i = outer; i-- > 0; index[i] = 0) {
+      if (++index[i] < sizes[i]) break;
+    }
   }
   c.output(0, std::move(y));
 }

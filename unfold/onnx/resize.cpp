@@ -72,6 +72,9 @@ Weights weights_of(const Call& c, const Way& way, const AxisScale& a) {
   const double radius = (way.mode == "cubic" ? 2 : 1) / narrow;
   w.taps = is_nearest ? 1 : 2 * static_cast<int64_t>(std::ceil(radius));
   c.work(a.out, w.taps, 4);
+  const int64_t all[] = {a.out, w.taps};
+  c.charge(c.product(all), sizeof(int64_t) + sizeof(double));
+  const int64_t before = w.taps / 2 - 1;  // taps in front of the nearest pixel
   for (int64_t x = 0; x < a.out; ++x) {
     double at = source(way, a, x);
     if (!(std::abs(at) < 0x1p40))
@@ -79,7 +82,7 @@ Weights weights_of(const Call& c, const Way& way, const AxisScale& a) {
     w.outside.push_back(way.coordinates == "tf_crop_and_resize" &&
                         (at < 0 || at > static_cast<double>(a.in - 1)));
     if (is_nearest) at = nearest(way, a, at);
-    const double first = is_nearest ? at : std::floor(at) - static_cast<double>(w.taps / 2 - 1);
+    const double first = is_nearest ? at : std::floor(at) - static_cast<double>(before);
     double sum = 0;
     for (int64_t t = 0; t < w.taps; ++t) {
       const double pixel = first + static_cast<double>(t);
