@@ -120,7 +120,7 @@ void add_data(CLI::App& app, Global& global) {
       "  unfold data ~/my-digits --json        what is in a folder\n"
       "  unfold data stats pictures/           mean, deviation, sizes, how fast it is read\n"
       "  unfold data pictures/ --show-augment flip,affine:10 --png augmented.png\n\n" +
-      augmentation_list());
+      augmentation_list("--show-augment"));
   add_data_stats(*command, global);
   command->callback([options, command, &global] {
     if (command->get_subcommands().empty()) {

@@ -29,9 +29,9 @@ Preprocessing preprocessing_of(const Dataset& data, ThreadPool& pool) {
 
 }  // namespace
 
-std::string augmentation_list() {
+std::string augmentation_list(const std::string& option) {
   constexpr int kWidth = 76;
-  std::string text = "Augmentations (--augment A,B,...; as torchvision's, each image and epoch anew):\n";
+  std::string text = "Augmentations (" + option + " A,B,...; as torchvision's, each image and epoch anew):\n";
   for (const AugmentationHelp& help : augmentation_help()) {
     text += "  " + help.syntax + "\n";
     for (size_t at = 0; const char c : wrapped(help.purpose, kWidth)) {

@@ -11,8 +11,8 @@
 
 namespace unfold::cli {
 
-/// The list of augmentations for the end of a --help.
-std::string augmentation_list();
+/// The list of augmentations for the end of a --help; `option` takes them.
+std::string augmentation_list(const std::string& option);
 
 /// Writes a PNG file with some training images, a row each: as it is, then as the first epochs see it. The
 /// mean and the deviation are those of all training images.

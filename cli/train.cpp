@@ -389,7 +389,7 @@ void add_train(CLI::App& app, Global& global) {
             "  unfold train --model resnet20 --data my_pictures/\n"
             "  unfold train --config runs/fashion/config.json --seed 1\n"
             "  unfold train --resume runs/fashion\n\n" +
-            augmentation_list());
+            augmentation_list("--augment"));
   on_run(c, global, [o, c, &global] {
     if (!o->config.empty()) read_config(*c, o->config);
     if (!o->dump_config) return TrainingRun(*o, global).train();

@@ -197,6 +197,18 @@ TEST_CASE("numbers of 16 bits are computed in float32 and rounded after every no
   const auto* got = static_cast<const uint16_t*>(y.raw());
   CHECK(got[0] == to_half(0.5f));
   CHECK(got[1] == to_half(1.0f / 6));
+  // The statistics of a LayerNormalization are float32 (stash_type 1), as its definition has it.
+  const auto normalised =
+      onnx::Session(GraphMaker()
+                        .input("x", 10)
+                        .node("LayerNormalization", {"x", "x"}, {"y", "mean", "deviation"})
+                        .model())
+          .run({{"x", x}});
+  REQUIRE(normalised.size() == 3);
+  CHECK(normalised[0].dtype() == Dtype::f16);
+  REQUIRE(normalised[1].dtype() == Dtype::f32);
+  CHECK(normalised[1].span<float>()[0] == 2.0f);
+  CHECK(normalised[2].dtype() == Dtype::f32);
 }
 
 TEST_CASE("halves and bfloat16: every number there and back; rounding to even, overflow, NaN") {

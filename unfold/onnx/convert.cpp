@@ -91,7 +91,8 @@ std::vector<Tensor> with_halves(const Operator& row, const std::vector<const Ten
     if (input && is_half(input->dtype())) input = &wide.emplace_back(in_type(*input, Dtype::f32));
   }
   std::vector<Tensor> results = compute(wide_inputs);
-  for (Tensor& t : results) {
+  for (size_t i = 0; i < std::min(results.size(), static_cast<size_t>(row.wide_from)); ++i) {
+    Tensor& t = results[i];
     if (t.raw() && t.dtype() == Dtype::f32) t = in_type(t, dtype);
   }
   return results;

@@ -116,7 +116,7 @@ constexpr Operator kOperators[] = {
     {"IsNaN", 9, kNow, 1, 1, 1, floats, "", is_nan},
     {"LRN", 1, kNow, 1, 1, 1, floats, "alpha:float beta:float bias:float size:int", lrn},
     {"LayerNormalization", 17, kNow, 2, 3, 3, floats, "axis:int epsilon:float stash_type:int",
-     layer_normalization},
+     layer_normalization, 0, 1},
     {"LeakyRelu", 6, kNow, 1, 1, 1, floats, "alpha:float", leaky_relu},
     {"Less", 1, 6, 2, 2, 1, numbers, kBroadcast, less},
     {"Less", 7, kNow, 2, 2, 1, numbers, "", less},
