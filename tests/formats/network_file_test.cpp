@@ -173,6 +173,8 @@ TEST_CASE("lists within lists are refused before they fill the stack") {
 }
 
 TEST_CASE("sizes beyond any machine are refused, not tried") {
+  check_refused(R"({"input": [1048576, 1048576, 1048576], "layers": [{"type": "Flatten"}]})",
+                {"the shape of the input is missing or cannot be"});
   check_refused(net(R"({"type": "AdaptiveAvgPool2d", "output_size": [1048576, 1048576]}, )" + kEnd),
                 {"adaptiveavgpool2d1", "a value of one image is too large"});
   check_refused(net(R"({"type": "Conv2d", "out_channels": 1000000000000000000, "kernel_size": 3}, )" + kEnd),

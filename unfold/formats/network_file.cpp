@@ -225,9 +225,11 @@ int64_t whole_of(const Json& json, const char* key, int64_t otherwise, int64_t m
 
 Shape input_of(const Json& json, const std::string& where) {
   const auto fits = [](const Json& list) {
-    return list.is_array() && list.size() == 3 && std::all_of(list.begin(), list.end(), [](const Json& v) {
-             return v.is_number_integer() && v.get<double>() >= 1 && v.get<double>() <= 1 << 20;
-           });
+    const auto side = [](const Json& v) {
+      return v.is_number_integer() && v.get<double>() >= 1 && v.get<double>() <= 1 << 20;
+    };
+    return list.is_array() && list.size() == 3 && std::all_of(list.begin(), list.end(), side) &&
+           list[0].get<double>() * list[1].get<double>() * list[2].get<double>() <= 1 << 30;
   };
   if (!json.contains("input") || !fits(json["input"])) {
     throw wrong("the shape of the input is missing or cannot be", where)
