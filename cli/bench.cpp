@@ -210,8 +210,7 @@ void add_bench(CLI::App& app, Global& global) {
   CLI::App* c = app.add_subcommand("bench", "How long a step takes, against what the processor could do");
   c->add_option("MODEL", o->model,
                 "A name of 'unfold models' (default: lenet5-article), a network in JSON, a model file, a run "
-                "folder or an ONNX "
-                "file");
+                "folder or an ONNX file");
   c->add_option("--engine", o->engine, "fast (default), im2col, naive, or all: one line each");
   CLI::Option* batch =
       c->add_option("--batch-size,--batch", o->settings.batch, "Images of a step; default 100, of a layer 1")

@@ -53,8 +53,7 @@ void add_export(CLI::App& app, Global& global) {
       "export", "Write a model for other programs: ONNX, PyTorch's state_dict, a C header");
   c->add_option("MODEL", o->model,
                 "Model file, run folder, ONNX file, or a name of 'unfold models' or network in JSON (fresh "
-                "weights); default: "
-                "the newest run");
+                "weights); default: the newest run");
   for (MakeExportKind* make : kKinds) o->kinds.push_back(make());
   for (const auto& kind : o->kinds) kind->add_to(c);
   c->add_option("--seed", o->seed, "Seed of a named network's weights; default 0")->check(whole_number);

@@ -36,12 +36,7 @@ Preprocessing preprocessing_named(const std::string& how, const Model& model) {
   } else if (std::filesystem::exists(how)) {
     constexpr uint64_t kMost = 1 << 20;
     const std::vector<std::byte> bytes = read_file(how, ErrorKind::model, kMost);
-    try {
-      named = parse_preprocessing({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, how, &named);
-    } catch (const Error& e) {
-      if (!e.hint().empty()) throw;
-      throw Error(e.kind(), e.what()).hint("docs/formats.md says how a preprocessing is written");
-    }
+    named = parse_preprocessing({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, how, &named);
     named.check(how, channels);
     if (named.output(channels) != model.graph.shape(model.graph.input())) {
       throw Error(ErrorKind::model, "the preprocessing does not make the network's input")

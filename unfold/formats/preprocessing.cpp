@@ -81,12 +81,16 @@ Preprocessing preprocessing_from(const Json& json, const Preprocessing* otherwis
 
 Preprocessing parse_preprocessing(std::string_view text, std::string_view where,
                                   const Preprocessing* otherwise) {
+  constexpr const char* kHint = "docs/formats.md says how a preprocessing is written";
   try {
     return preprocessing_from(Json::parse(text), otherwise);
   } catch (const Error& e) {
-    throw Error(ErrorKind::model, e.what()).where(where).hint(e.hint());
+    throw Error(ErrorKind::model, e.what()).where(where).hint(e.hint().empty() ? kHint : e.hint());
   } catch (const std::exception& e) {  // from the JSON library
-    throw Error(ErrorKind::model, "the preprocessing cannot be understood").where(where).got(json_message(e));
+    throw Error(ErrorKind::model, "the preprocessing cannot be understood")
+        .where(where)
+        .got(json_message(e))
+        .hint(kHint);
   }
 }
 

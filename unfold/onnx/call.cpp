@@ -81,6 +81,14 @@ std::optional<std::vector<int64_t>> Call::integers(std::string_view name) const 
   return std::nullopt;
 }
 
+void Call::require_room(int64_t bytes, std::string_view otherwise) const {
+  const int64_t most = account_.limits.bytes, used = account_.bytes + own_bytes_;
+  if (bytes > most - used) {
+    refuse(otherwise, "at most " + std::to_string(most) + " bytes",
+           std::to_string(bytes) + " beside " + std::to_string(used));
+  }
+}
+
 Tensor Call::make(Dtype dtype, std::span<const int64_t> sizes) const {
   if (sizes.size() > Shape::kMaxRank) {
     refuse("an output has too many axes", "at most 8", std::to_string(sizes.size()));
@@ -97,10 +105,7 @@ Tensor Call::make(Dtype dtype, std::span<const int64_t> sizes) const {
     elements *= size;
   }
   const int64_t bytes = elements * static_cast<int64_t>(dtype_size(dtype));
-  if (bytes > limits.bytes - account_.bytes - own_bytes_) {
-    refuse("the values would take too much memory", "at most " + std::to_string(limits.bytes) + " bytes",
-           std::to_string(bytes) + " beside " + std::to_string(account_.bytes + own_bytes_));
-  }
+  require_room(bytes, "the values would take too much memory");
   account_.bytes += bytes;
   work(elements);
   return Tensor(dtype, Shape(sizes));
@@ -109,11 +114,7 @@ Tensor Call::make(Dtype dtype, std::span<const int64_t> sizes) const {
 void Call::charge(int64_t count, size_t bytes_each) const {
   const int64_t factors[] = {count, static_cast<int64_t>(bytes_each)};
   const int64_t bytes = product(factors);
-  if (bytes > account_.limits.bytes - account_.bytes - own_bytes_) {
-    refuse("the node would take too much memory",
-           "at most " + std::to_string(account_.limits.bytes) + " bytes",
-           std::to_string(bytes) + " beside " + std::to_string(account_.bytes + own_bytes_));
-  }
+  require_room(bytes, "the node would take too much memory");
   own_bytes_ += bytes;
 }
 
@@ -121,11 +122,7 @@ float* Call::scratch(int64_t floats) const {
   const int64_t bytes[] = {floats, static_cast<int64_t>(sizeof(float))};
   const auto wanted = static_cast<size_t>(product(bytes));
   if (wanted > account_.scratch.size()) {
-    if (static_cast<int64_t>(wanted) > account_.limits.bytes - account_.bytes - own_bytes_) {
-      refuse("the node would take too much memory",
-             "at most " + std::to_string(account_.limits.bytes) + " bytes",
-             std::to_string(wanted) + " beside " + std::to_string(account_.bytes));
-    }
+    require_room(static_cast<int64_t>(wanted), "the node would take too much memory");
     account_.scratch = Buffer();  // before the next is made
     account_.scratch = Buffer(wanted);
   }

@@ -110,6 +110,8 @@ class Call {
                            std::string_view got = {}) const;
 
  private:
+  void require_room(int64_t bytes, std::string_view otherwise) const;
+
   const Node& node_;
   const Operator& row_;
   int64_t opset_;

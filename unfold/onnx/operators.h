@@ -35,9 +35,8 @@ struct Operator {
   Types types;                  ///< of input `typed`; float16 and bfloat16 are computed as float32
   std::string_view attributes;  ///< "axis:int pads:ints": those it knows, with their kinds
   void (*run)(Call&);
-  int typed = 0;  ///< the input `types` speaks of; -1: none
-  int wide_from =
-      1 << 20;  ///< outputs from this one on stay float32 where the others are float16 or bfloat16
+  int typed = 0;            ///< the input `types` speaks of; -1: none
+  int wide_from = 1 << 20;  ///< outputs from this on stay float32 in 16-bit graphs
 };
 
 /// The table, by name, then by opset.
