@@ -4,6 +4,7 @@
 
 #include "unfold/kernels/gemm.h"
 #include "unfold/kernels/im2col.h"
+#include "unfold/kernels/scratch.h"
 #include "unfold/kernels/sum.h"
 
 namespace unfold {
@@ -15,10 +16,6 @@ int64_t group_rows(const Conv2dShape& s) {
   return std::clamp<int64_t>(kGroupPixels / s.ow, 1, s.oh);
 }
 
-int64_t round_up(int64_t floats) {
-  return (floats + 15) / 16 * 16;
-}  // keeps what follows 64-byte aligned
-
 /// The parts of the scratch, one behind the other.
 struct Scratch {
   float* columns;     // (IC*KH*KW, OH*OW)
@@ -28,18 +25,13 @@ struct Scratch {
   int64_t size;
 
   Scratch(const Conv2dShape& s, float* base) {
-    int64_t at = 0;
-    const auto take = [&](int64_t floats) {
-      float* part = base ? base + at : nullptr;
-      at += round_up(floats);
-      return part;
-    };
+    ScratchParts parts(base);
     const int64_t pixels = group_rows(s) * s.ow;
-    columns = take(s.columns());
-    transposed = take(pixels * s.group_oc());
-    product = take(s.patch() * s.group_oc());
-    panel = take(gemm_scratch(std::max({s.patch(), pixels, s.group_oc()})));
-    size = at;
+    columns = parts.take(s.columns());
+    transposed = parts.take(pixels * s.group_oc());
+    product = parts.take(s.patch() * s.group_oc());
+    panel = parts.take(gemm_scratch(std::max({s.patch(), pixels, s.group_oc()})));
+    size = parts.taken();
   }
 };
 

@@ -6,6 +6,7 @@
 
 #include "unfold/kernels/lanes.h"
 #include "unfold/kernels/lanes_reach.h"
+#include "unfold/kernels/scratch.h"
 #include "unfold/kernels/simd.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -140,7 +141,7 @@ void Weights(const WeightSums& a) {
   const int64_t width = padded_w(s), plane = padded_h(s) * width * kLanes, dy_plane = s.pixels() * kLanes;
   float* partial = a.scratch;  // (kWeightTile, patch, 16)
   auto* offsets = reinterpret_cast<int32_t*>(partial + kWeightTile * patch * kLanes);  // (patch)
-  float* padded = partial + kWeightTile * patch * kLanes + (patch + 15) / 16 * 16;
+  float* padded = partial + kWeightTile * patch * kLanes + whole_lines(patch);
   const float* x = a.x;
   if (has_padding(s)) {
     x = padded;
@@ -210,16 +211,16 @@ namespace {
 
 /// Scratch of a sweep: the table of rows, that of columns, the packed weights.
 int64_t table_floats(int64_t positions) {
-  return round_up(positions * static_cast<int64_t>(sizeof(Reach) / sizeof(float)));
+  return whole_lines(positions * static_cast<int64_t>(sizeof(Reach) / sizeof(float)));
 }
 
 }  // namespace
 
 int64_t conv2d_scratch(const Conv2dShape& s) {
   const int64_t tables = table_floats(std::max(s.oh, s.ih)) + table_floats(std::max(s.ow, s.iw));
-  const int64_t packed = round_up(s.oc * s.patch());
+  const int64_t packed = whole_lines(s.oc * s.patch());
   const int64_t padded = has_padding(s) ? s.ic * padded_h(s) * padded_w(s) * kLanes : 0;
-  return std::max(tables + packed, kWeightTile * s.patch() * kLanes + round_up(s.patch()) + padded);
+  return std::max(tables + packed, kWeightTile * s.patch() * kLanes + whole_lines(s.patch()) + padded);
 }
 
 void conv2d_forward(const Conv2dShape& s, const float* x, const float* w, const float* b, float* y,

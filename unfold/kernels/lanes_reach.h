@@ -12,10 +12,6 @@ constexpr int64_t kGroupPixels = 1024;  // one float chain over more pixels lose
 constexpr int64_t kMaxColumns = 6;      // taps of a tile of dw
 constexpr int64_t kWeightTile = 2;      // output channels of a tile of dw
 
-inline int64_t round_up(int64_t floats) {
-  return (floats + 15) / 16 * 16;
-}
-
 /// The taps that reach one output position along one axis: first, first + step, ... (`count` of them). The
 /// first reads position `at`, each next one `move` further.
 struct Reach {

@@ -139,7 +139,7 @@ void pack(int64_t out, int64_t in, int64_t kernel_h, Read w, float* to) {
   }
 }
 
-WinogradSweep forward_sweep(const Conv2dShape& s, Parts& parts) {
+WinogradSweep forward_sweep(const Conv2dShape& s, ScratchParts& parts) {
   const int64_t r = s.window.kernel_w, count = 2 * r - 1, tiles = tiles_of(s.ow, r);
   WinogradSweep sweep{.n = s.n,
                       .in = s.ic,
@@ -163,7 +163,7 @@ WinogradSweep forward_sweep(const Conv2dShape& s, Parts& parts) {
   return sweep;
 }
 
-WinogradSweep backward_sweep(const Conv2dShape& s, Parts& parts) {
+WinogradSweep backward_sweep(const Conv2dShape& s, ScratchParts& parts) {
   const Window2d& k = s.window;
   const int64_t r = k.kernel_w, count = 2 * r - 1, tiles = tiles_of(s.iw, r),
                 step = k.stride_h / std::gcd(k.stride_h, k.dilation_h);
@@ -203,14 +203,14 @@ bool winograd_suits(const Conv2dShape& s) {
 }
 
 int64_t winograd_scratch(const Conv2dShape& s) {
-  Parts forward(nullptr), backward(nullptr);
+  ScratchParts forward(nullptr), backward(nullptr);
   forward_sweep(s, forward);
   backward_sweep(s, backward);
   return std::max({forward.taken(), backward.taken(), winograd_weights_scratch(s, s.oh)});
 }
 
 int64_t winograd_packed(const Conv2dShape& s) {
-  return 2 * round_up((2 * s.window.kernel_w - 1) * s.oc * s.ic * s.window.kernel_h);
+  return 2 * whole_lines((2 * s.window.kernel_w - 1) * s.oc * s.ic * s.window.kernel_h);
 }
 
 void winograd_pack(const Conv2dShape& s, const float* w, float* packed) {
@@ -235,7 +235,7 @@ void winograd_pack(const Conv2dShape& s, const float* w, float* packed) {
 void winograd_forward(const Conv2dShape& s, const float* x, const float* packed, const float* b, float* y,
                       float* scratch) {
   const Window2d& k = s.window;
-  Parts parts(scratch);
+  ScratchParts parts(scratch);
   WinogradSweep sweep = forward_sweep(s, parts);
   sweep.x = x;
   sweep.points = packed;
@@ -250,7 +250,7 @@ void winograd_forward(const Conv2dShape& s, const float* x, const float* packed,
 void winograd_backward_data(const Conv2dShape& s, const float* packed, const float* dy, float* dx,
                             float* scratch) {
   const Window2d& k = s.window;
-  Parts parts(scratch);
+  ScratchParts parts(scratch);
   WinogradSweep sweep = backward_sweep(s, parts);
   sweep.x = dy;
   sweep.points = packed + winograd_packed(s) / 2;

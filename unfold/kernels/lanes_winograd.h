@@ -7,6 +7,7 @@
 
 #include "unfold/kernels/lanes.h"
 #include "unfold/kernels/lanes_reach.h"
+#include "unfold/kernels/scratch.h"
 
 namespace unfold::lanes {
 
@@ -91,21 +92,5 @@ inline int64_t point_of(int64_t vectors) {
 inline int64_t tiles_of(int64_t width, int64_t kernel) {
   return (width + kernel - 1) / kernel;
 }
-
-/// Hands out the parts of a scratch, or, from null, counts them.
-class Parts {
- public:
-  explicit Parts(float* scratch) : next_(scratch) {}
-  float* take(int64_t floats) {
-    float* at = next_ ? next_ + taken_ : nullptr;
-    taken_ += round_up(floats);
-    return at;
-  }
-  int64_t taken() const { return taken_; }
-
- private:
-  float* next_;
-  int64_t taken_ = 0;
-};
 
 }  // namespace unfold::lanes

@@ -320,7 +320,7 @@ bool channels_in_lanes(const Conv2dShape& s) {
   return s.oc >= kChannels / 2;
 }
 
-WinogradWeights weights_of(const Conv2dShape& s, int64_t rows, Parts& parts) {
+WinogradWeights weights_of(const Conv2dShape& s, int64_t rows, ScratchParts& parts) {
   const int64_t r = s.window.kernel_w, count = 2 * r - 1, tiles = tiles_of(s.ow, r),
                 patch = s.ic * s.window.kernel_h;
   WinogradWeights a{};
@@ -350,7 +350,7 @@ bool winograd_weights_suit(const Conv2dShape& s) {
 }
 
 int64_t winograd_weights_scratch(const Conv2dShape& s, int64_t rows) {
-  Parts parts(nullptr);
+  ScratchParts parts(nullptr);
   weights_of(s, rows, parts);
   return parts.taken();
 }
@@ -358,7 +358,7 @@ int64_t winograd_weights_scratch(const Conv2dShape& s, int64_t rows) {
 void winograd_backward_weights(const Conv2dShape& s, const float* x, const float* dy, float* dw, float* db,
                                float* scratch) {
   if (!channels_in_lanes(s)) return winograd_backward_weights_rows(s, 0, s.oh, x, dy, dw, db, scratch);
-  Parts parts(scratch);
+  ScratchParts parts(scratch);
   WinogradWeights a = weights_of(s, s.oh, parts);
   a.oh1 = s.oh;
   a.x = x;
@@ -371,7 +371,7 @@ void winograd_backward_weights(const Conv2dShape& s, const float* x, const float
 
 void winograd_backward_weights_rows(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* x,
                                     const float* dy, float* dw, float* db, float* scratch) {
-  Parts parts(scratch);
+  ScratchParts parts(scratch);
   WinogradWeights a = weights_of(s, oh1 - oh0, parts);
   a.oh0 = oh0;
   a.oh1 = oh1;

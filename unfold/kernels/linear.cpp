@@ -3,27 +3,24 @@
 #include <algorithm>
 
 #include "unfold/kernels/gemm.h"
+#include "unfold/kernels/scratch.h"
 
 namespace unfold {
 namespace {
 
-int64_t round_up(int64_t floats) {
-  return (floats + 15) / 16 * 16;
-}
-
-}  // namespace
-
 /// Rows a power of two of bytes apart share few places of a cache: copies get this much behind each row.
 constexpr int64_t kPad = 16;
 
+}  // namespace
+
 int64_t linear_scratch(int64_t n, int64_t in, int64_t out) {
-  return round_up(in * n) + round_up((out + kPad) * n) + gemm_scratch(std::max({n, in, out}));
+  return whole_lines(in * n) + whole_lines((out + kPad) * n) + gemm_scratch(std::max({n, in, out}));
 }
 
 void linear_forward(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, const float* x,
                     const float* w, const float* b, float* y, float* scratch) {
-  float* xt = scratch;                // (IN, n)
-  float* yt = xt + round_up(in * n);  // (o1-o0, n)
+  float* xt = scratch;                   // (IN, n)
+  float* yt = xt + whole_lines(in * n);  // (o1-o0, n)
   transpose(n, in, x, in, xt, n);
   gemm({.m = o1 - o0,
         .n = n,
@@ -37,7 +34,7 @@ void linear_forward(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, 
         .c_row = n,
         .start = GemmStart::bias,
         .bias = b ? b + o0 : nullptr},
-       yt + round_up(out * n));
+       yt + whole_lines(out * n));
   transpose(o1 - o0, n, yt, n, y + o0, out);
 }
 
@@ -55,7 +52,7 @@ void linear_backward_data(int64_t n, int64_t in, int64_t out, int64_t i0, int64_
         .b_row = in,
         .c = dx + i0,
         .c_row = in},
-       scratch + round_up((out + kPad) * n));
+       scratch + whole_lines((out + kPad) * n));
 }
 
 void linear_backward_weights(int64_t n, int64_t in, int64_t out, int64_t o0, int64_t o1, const float* x,
@@ -76,7 +73,7 @@ void linear_backward_weights(int64_t n, int64_t in, int64_t out, int64_t o0, int
           .c = dw + (o - o0) * in,
           .c_row = in,
           .start = overwrite ? GemmStart::bias : GemmStart::add},
-         scratch + round_up((out + kPad) * n));
+         scratch + whole_lines((out + kPad) * n));
   }
   if (!db) return;
   for (int64_t o = o0; o < o1; ++o) {

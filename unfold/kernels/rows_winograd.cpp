@@ -30,15 +30,15 @@ struct WinogradParts {
 
   WinogradParts(const Conv2dShape& s, float* scratch) {
     const Window2d& k = s.window;
-    lanes::Parts parts(scratch);
+    ScratchParts parts(scratch);
     count = 2 * k.kernel_w - 1;
     tiles = lanes::tiles_of(s.ow, k.kernel_w);
     height = s.ih + k.pad_top + k.pad_bottom;
-    rows = lanes::round_up(s.ic * height);
+    rows = whole_lines(s.ic * height);
     cols = tiles * k.kernel_w + k.kernel_w - 1;
     wide = s.oc > kPanel ? 2 * kPanel : kPanel;
     value_point = lanes::point_of(tiles * rows / lanes::kLanes);
-    product_point = lanes::point_of(lanes::round_up(tiles * s.oh * wide) / lanes::kLanes);
+    product_point = lanes::point_of(whole_lines(tiles * s.oh * wide) / lanes::kLanes);
     taps = reinterpret_cast<int64_t*>(parts.take(2 * s.ic * k.kernel_h));
     turned = parts.take(cols * rows);
     values = parts.take(count * value_point);

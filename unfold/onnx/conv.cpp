@@ -4,6 +4,7 @@
 #include "unfold/kernels/gemm.h"
 #include "unfold/kernels/im2col.h"
 #include "unfold/kernels/nhwc.h"
+#include "unfold/kernels/scratch.h"
 #include "unfold/onnx/elementwise.h"
 #include "unfold/onnx/functions.h"
 #include "unfold/onnx/move.h"
@@ -88,11 +89,6 @@ Conv2dShape flat_shape(const Convolution& s, int64_t n) {
   Conv2dShape flat{n, s.ic, h.in, w.in, s.oc, h.out, w.out, s.windows.flat_window()};
   flat.window.groups = s.groups;
   return flat;
-}
-
-/// Floats to whole cache lines.
-int64_t whole_lines(int64_t floats) {
-  return (floats + 15) / 16 * 16;
 }
 
 /// A kernel of one pixel: weights times pixels, as they lie.

@@ -9,6 +9,7 @@
 #include "unfold/kernels/nhwc_winograd.h"
 #include "unfold/kernels/reference/conv2d.h"
 #include "unfold/kernels/rows.h"
+#include "unfold/kernels/scratch.h"
 #include "unfold/ops/kept.h"
 #include "unfold/ops/window_attributes.h"
 
@@ -122,10 +123,6 @@ NhwcRange part_of(const Call<float>& c, int64_t rows, int64_t least_rows, int64_
 }
 constexpr int64_t kLeastRows = 4, kLeastTileRows = 4;
 
-int64_t round_up(int64_t floats) {
-  return (floats + 15) / 16 * 16;
-}
-
 template <NhwcEpilogue kEpilogue>
 void nhwc_part_forward(const Op&, const Call<float>& c) {
   nhwc_forward(c.window, part_of(c, c.n * c.window.oh, kLeastRows, nhwc_output_tiles(c.window)), c.x[0],
@@ -133,7 +130,7 @@ void nhwc_part_forward(const Op&, const Call<float>& c) {
 }
 void nhwc_part_backward_data(const Op&, const Call<float>& c) {
   nhwc_backward_data(c.window, part_of(c, c.n * c.window.ih, kLeastRows, nhwc_input_tiles(c.window)),
-                     c.packed + round_up(nhwc_weight_floats(c.window)), c.dy, c.dx, c.scratch);
+                     c.packed + whole_lines(nhwc_weight_floats(c.window)), c.dy, c.dx, c.scratch);
 }
 void nhwc_part_backward_weights(const Op&, const Call<float>& c) {
   const Conv2dShape& s = c.window;
@@ -149,23 +146,23 @@ void nhwc_part_backward_weights(const Op&, const Call<float>& c) {
   if (c.db) std::fill(c.db + row0, c.db + row1, 0.0f);
   float* const dw_tiles = c.scratch;
   nhwc_backward_weights(s, 0, c.n, tile0, tile1, c.x[0], c.dy, NhwcSum::overwrite, dw_tiles, c.db,
-                        c.scratch + round_up(nhwc_weight_floats(s)));
+                        c.scratch + whole_lines(nhwc_weight_floats(s)));
   nhwc_add_weights(s, dw_tiles, c.dw, tile0, tile1);
 }
 int64_t nhwc_part_scratch(const Op&, const Call<float>& c) {
   const Conv2dShape& s = c.window;
   if (!c.training) return nhwc_forward_scratch(s);
   return std::max({nhwc_forward_scratch(s), nhwc_backward_data_scratch(s),
-                   round_up(nhwc_weight_floats(s)) + nhwc_backward_weights_scratch(s)});
+                   whole_lines(nhwc_weight_floats(s)) + nhwc_backward_weights_scratch(s)});
 }
 int64_t nhwc_packed(const Op&, const Call<float>& c) {
-  return round_up(nhwc_weight_floats(c.window)) + (c.training ? nhwc_turned_weight_floats(c.window) : 0);
+  return whole_lines(nhwc_weight_floats(c.window)) + (c.training ? nhwc_turned_weight_floats(c.window) : 0);
 }
 /// Two pieces, however many parts there are: the weights, and the weights turned.
 void nhwc_pack(const Op&, const Call<float>& c) {
   if (c.part == 0) nhwc_pack_weights(c.window, c.w, c.packed);
   if (c.training && c.part == c.parts - 1)
-    nhwc_pack_weights_turned(c.window, c.w, c.packed + round_up(nhwc_weight_floats(c.window)));
+    nhwc_pack_weights_turned(c.window, c.w, c.packed + whole_lines(nhwc_weight_floats(c.window)));
 }
 
 // The same with Winograd's products.
@@ -179,7 +176,7 @@ void nhwc_winograd_part_forward(const Op&, const Call<float>& c) {
 void nhwc_winograd_part_backward_data(const Op&, const Call<float>& c) {
   const int64_t rows = c.n * nhwc_winograd_input_rows(c.window);
   nhwc_winograd_backward_data(c.window, part_of(c, rows, kLeastTileRows, nhwc_input_tiles(c.window)),
-                              c.packed + round_up(nhwc_winograd_weight_floats(c.window)), c.dy, c.dx,
+                              c.packed + whole_lines(nhwc_winograd_weight_floats(c.window)), c.dy, c.dx,
                               c.scratch);
 }
 void nhwc_winograd_part_backward_weights(const Op&, const Call<float>& c) {
@@ -204,7 +201,7 @@ int64_t nhwc_winograd_part_scratch(const Op&, const Call<float>& c) {
                    nhwc_winograd_backward_weights_scratch(s)});
 }
 int64_t nhwc_winograd_packed(const Op&, const Call<float>& c) {
-  return round_up(nhwc_winograd_weight_floats(c.window)) +
+  return whole_lines(nhwc_winograd_weight_floats(c.window)) +
          (c.training ? nhwc_winograd_turned_weight_floats(c.window) : 0);
 }
 void nhwc_winograd_pack(const Op&, const Call<float>& c) {
@@ -214,7 +211,7 @@ void nhwc_winograd_pack(const Op&, const Call<float>& c) {
   nhwc_winograd_pack_weights(s, cut(out, c.part), cut(out, c.part + 1), c.w, c.packed);
   if (!c.training) return;
   nhwc_winograd_pack_weights_turned(s, cut(in, c.part), cut(in, c.part + 1), c.w,
-                                    c.packed + round_up(nhwc_winograd_weight_floats(s)));
+                                    c.packed + whole_lines(nhwc_winograd_weight_floats(s)));
 }
 
 template <NhwcEpilogue kEpilogue>
