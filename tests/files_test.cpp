@@ -141,6 +141,24 @@ TEST_CASE("a full disk is an error that names the file, and the old file stays")
   CHECK(content(path) == kNew);
 }
 
+TEST_CASE("what does not fit at the end of a file leaves nothing of itself there") {
+  const Folder folder;
+  const fs::path path = folder.path / "log";
+  const auto append = [&](const std::string& largest) {
+    return run_with_fault("", folder.path, "",
+                          {UNFOLD_WRITE_HELPER, path.string(), "n", "1000", largest, "append"});
+  };
+  CHECK(append("1000").exit_code == 0);
+  for (const std::string largest : {"1000", "1001", "1999"}) {  // the system writes 0, 1 and 999 bytes
+    const FaultRun run = append(largest);
+    CHECK(run.exit_code == 1);
+    CHECK(("\n" + run.output).find("\nerror: " + path.string() + ": cannot write: ") != std::string::npos);
+    CHECK(content(path) == std::string(1000, 'n'));
+  }
+  CHECK(append("2000").exit_code == 0);
+  CHECK(content(path) == std::string(2000, 'n'));
+}
+
 TEST_CASE("leftovers of dead processes are removed, other files and those being written are not") {
   const Folder folder;
   for (const char* name : {"model.tmp-1", "model.tmp-123456789", "model.tmp-", "model.tmp-12x",
