@@ -259,6 +259,10 @@ TEST_CASE("absurd sizes are refused by the header") {
   set(16, 7000);
   set(20, 7000);
   CHECK(refusal(png_header) != "not refused");
+  Bytes chunk = encode_png(sample(1, 1, 1));
+  REQUIRE(chunk[33] == std::byte{0});  // the length of what comes behind the header
+  chunk[33] = std::byte{0x7e};
+  CHECK(refusal(chunk).find("cut short") != std::string::npos);
   CHECK(refusal(bytes_of("P5 7000 7000 255\nx")).find("cut short") != std::string::npos);
 }
 

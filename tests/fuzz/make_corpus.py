@@ -241,6 +241,7 @@ def image():
     put("image", "interlaced.png", png(3, 2, 8, 0, b"\0\1\0\2\0\3\0\4\0\5\6\0\7\10", 1))
     put("image", "black-large.png", png(7000, 7000, 1, 0, bytes(876 * 7000)), "large")
     put("image", "claims.png", png(8000, 8000, 8, 6, bytes(100)))
+    put("image", "claims-exif.png", png(2, 1, 8, 0, b"\0\1\2", extra=b"\x7e\0\0\x1aeXIfMM\0*"))
     put("image", "no-pixels.png", png(0, 1, 8, 0, b"\0"))
     for name, magic in {"gif": b"GIF89a", "webp": b"RIFF\0\0\0\0WEBP", "tiff": b"II*\0", "svg": b"<svg>", "heic": b"\0\0\0\0ftypheic", "words": b"words", "empty": b""}.items():
         put("image", "no." + name, magic)

@@ -86,6 +86,19 @@ struct Writer {
   Writer& operator=(const Writer&) = delete;
 };
 
+/// Chunks, each its length (4 bytes), name (4), content and checksum (4), up to IEND: libpng believes a length
+/// and takes as much memory before it reads.
+void check_chunks(Bytes bytes, std::string_view where) {
+  constexpr size_t kSignature = 8, kAround = 12;
+  for (size_t at = kSignature; bytes.size() - at >= kAround;) {
+    const auto* chunk = reinterpret_cast<const png_byte*>(bytes.data()) + at;
+    const size_t chunk_size = kAround + png_get_uint_32(chunk);
+    if (chunk_size > bytes.size() - at) image_codec::fail_truncated(where, at + chunk_size, bytes.size());
+    if (std::memcmp(chunk + 4, "IEND", 4) == 0) return;
+    at += chunk_size;
+  }
+}
+
 int orientation_of(png_structp png, png_infop info) {
 #ifdef PNG_eXIf_SUPPORTED
   png_uint_32 size = 0;
@@ -107,6 +120,7 @@ Image image_codec::decode_png(Bytes bytes, std::string_view where) {
   if (bytes.size() < kHeader) fail_truncated(where, kHeader, bytes.size());
   const auto* header = reinterpret_cast<const png_byte*>(bytes.data()) + 16;
   check_size(png_get_uint_32(header), png_get_uint_32(header + 4), where);
+  check_chunks(bytes, where);
 
   Stream stream{bytes, nullptr};
   Reader reader(stream);
