@@ -49,6 +49,11 @@ TEST_CASE("convolution of single images: 2,000 geometries, to the bit") {
     for (int i = 0; i < 2000; ++i) {
       Conv2dShape s = test::random_geometry(random, kinds);
       s.n = 1;
+      if (s.window.stride_w == 1 && s.group_oc() <= rows::kPanel) {  // the pixels in the lanes
+        if (s.ow >= 16) ++kinds[s.oh % 2 == 0 ? "wide rows in pairs" : "wide rows, one left"];
+      } else if (s.group_oc() % (2 * rows::kPanel) > rows::kPanel) {
+        ++kinds["pairs of panels"];
+      }
       const auto x = integers<float>(s.x_image(), random), w = integers<float>(s.oc * s.patch(), random);
       const auto b = integers<float>(s.oc, random);
       const float* bias = i % 3 == 0 ? nullptr : b.data();

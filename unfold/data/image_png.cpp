@@ -86,8 +86,8 @@ struct Writer {
   Writer& operator=(const Writer&) = delete;
 };
 
-/// Chunks, each its length (4 bytes), name (4), content and checksum (4), up to IEND: libpng believes a length
-/// and takes as much memory before it reads.
+/// Chunks, each its length (4 bytes), name (4), content and checksum (4), up to IEND: libpng believes a
+/// length and takes as much memory before it reads.
 void check_chunks(Bytes bytes, std::string_view where) {
   constexpr size_t kSignature = 8, kAround = 12;
   for (size_t at = kSignature; bytes.size() - at >= kAround;) {

@@ -149,13 +149,13 @@ HWY_MAYBE_UNUSED static Outer outer_of(int64_t q, int64_t r) {
 /// to[c*to_row + r] <- from[r*from_row + c] for r < rows, c < cols: squares of four in registers.
 HWY_MAYBE_UNUSED static void Transpose(int64_t rows, int64_t cols, const float* from, int64_t from_row,
                                        float* to, int64_t to_row) {
-  int64_t whole_rows = 0, whole_cols = 0;
 #if HWY_TARGET != HWY_SCALAR
   const hn::CappedTag<float, 4> d;
-  if (hn::Lanes(d) == 4) {
-    whole_rows = rows / 4 * 4, whole_cols = cols / 4 * 4;
-    for (int64_t c = 0; c < whole_cols; c += 4) {
-      for (int64_t r = 0; r < whole_rows; r += 4) {
+  if (hn::Lanes(d) == 4 && rows >= 4 && cols >= 4) {
+    for (int64_t at_col = 0; at_col < cols; at_col += 4) {
+      const int64_t c = std::min(at_col, cols - 4);
+      for (int64_t at_row = 0; at_row < rows; at_row += 4) {
+        const int64_t r = std::min(at_row, rows - 4);
         const float* f = from + r * from_row + c;
         const auto a0 = hn::LoadU(d, f), a1 = hn::LoadU(d, f + from_row);
         const auto a2 = hn::LoadU(d, f + 2 * from_row), a3 = hn::LoadU(d, f + 3 * from_row);
@@ -168,11 +168,11 @@ HWY_MAYBE_UNUSED static void Transpose(int64_t rows, int64_t cols, const float* 
         hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, t + 3 * to_row);
       }
     }
+    return;
   }
 #endif
   for (int64_t c = 0; c < cols; ++c) {
-    for (int64_t r = c < whole_cols ? whole_rows : 0; r < rows; ++r)
-      to[c * to_row + r] = from[r * from_row + c];
+    for (int64_t r = 0; r < rows; ++r) to[c * to_row + r] = from[r * from_row + c];
   }
 }
 

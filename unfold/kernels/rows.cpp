@@ -17,7 +17,7 @@
 #define UNFOLD_KERNELS_ROWS_SHARED
 namespace unfold::rows {
 
-constexpr int64_t kDotPanels = 8;  // of a linear layer's outputs that one walk over x serves
+constexpr int64_t kDotPanels = 15;  // of a linear layer's outputs that lie side by side
 
 /// Calls block(first output, panels) for blocks of panels of nearly one size, in order.
 template <class Block>
@@ -49,47 +49,62 @@ const float* padded(const Conv2dShape& s, const float* x, float* to) {
   return to;
 }
 
-/// Few channels, wide rows: kRows channels x two vectors of pixels in a row. `wide` is the distance of the
-/// second vector from the first: less than a vector where the row ends.
-template <int kRows>
-void row_tile(const Tile& t, int64_t wide, int64_t channel, float* y) {
-  const D d;
-  V sum[kRows][2];
+/// Where the vectors of a tile of rows lie: `wide` is from the first in a row to the second, less than a
+/// vector where the row ends; then from one row to the next in the image and in the output, and from a
+/// channel to the next.
+struct Rows {
+  int64_t wide, x_row, y_row, channel;
+};
+
+/// Few channels, wide rows: kChannels x kRows rows of the output x two vectors of pixels in each.
+template <class Tag, int kRows, int kChannels>
+void row_tile(const Tile& t, const Rows& rows, float* y) {
+  const Tag d;
+  using V = hn::Vec<Tag>;
+  V sum[kChannels][2 * kRows];
 #pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = hn::Set(d, t.b[r]);
+  for (int c = 0; c < kChannels; ++c) {
+#pragma GCC unroll 4
+    for (int v = 0; v < 2 * kRows; ++v) sum[c][v] = hn::Set(d, t.b[c]);
+  }
   const float* packed = t.packed;
   for (int64_t k = 0; k < t.k; ++k, packed += kPanel) {
-    const V x0 = hn::LoadU(d, t.x + t.taps[k]), x1 = hn::LoadU(d, t.x + t.taps[k] + wide);
+    V x[2 * kRows];
+#pragma GCC unroll 4
+    for (int v = 0; v < 2 * kRows; ++v)
+      x[v] = hn::LoadU(d, t.x + t.taps[k] + v / 2 * rows.x_row + v % 2 * rows.wide);
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      const V w = hn::Set(d, packed[r]);
-      sum[r][0] = hn::MulAdd(w, x0, sum[r][0]);
-      sum[r][1] = hn::MulAdd(w, x1, sum[r][1]);
+    for (int c = 0; c < kChannels; ++c) {
+      const V w = hn::Set(d, packed[c]);
+#pragma GCC unroll 4
+      for (int v = 0; v < 2 * kRows; ++v) sum[c][v] = hn::MulAdd(w, x[v], sum[c][v]);
     }
   }
 #pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r, y += channel) {
-    hn::StoreU(sum[r][0], d, y);
-    hn::StoreU(sum[r][1], d, y + wide);
+  for (int c = 0; c < kChannels; ++c, y += rows.channel) {
+#pragma GCC unroll 4
+    for (int v = 0; v < 2 * kRows; ++v) hn::StoreU(sum[c][v], d, y + v / 2 * rows.y_row + v % 2 * rows.wide);
   }
 }
-using RowFunction = void (*)(const Tile&, int64_t, int64_t, float*);
-template <size_t... kIndex>
+using RowFunction = void (*)(const Tile&, const Rows&, float*);
+template <class Tag, int kRows, size_t... kIndex>
 constexpr std::array<RowFunction, sizeof...(kIndex)> row_tiles(std::index_sequence<kIndex...>) {
-  return {&row_tile<static_cast<int>(kIndex) + 1>...};
+  return {&row_tile<Tag, kRows, static_cast<int>(kIndex) + 1>...};
 }
-constexpr auto kRowTiles = row_tiles(std::make_index_sequence<kPanel>());
 
-/// One row of the output of up to 8 channels, at least a vector wide. Tiles that do not fill the row lie over
-/// their neighbours and compute the same once more.
-void conv_row(Tile t, int64_t channels, int64_t ow, int64_t channel, float* y) {
-  const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
-  const RowFunction function = kRowTiles[static_cast<size_t>(channels - 1)];
+/// kRows rows of the output of up to 8 channels, at least a vector wide. Tiles that do not fill the row lie
+/// over their neighbours and compute the same once more.
+template <class Tag, int kRows>
+void conv_rows(Tile t, int64_t channels, int64_t ow, Rows rows, float* y) {
+  static constexpr auto kTiles = row_tiles<Tag, kRows>(std::make_index_sequence<kPanel>());
+  const auto lanes = static_cast<int64_t>(hn::Lanes(Tag()));
+  const RowFunction function = kTiles[static_cast<size_t>(channels - 1)];
   const float* const x = t.x;
   for (int64_t at = 0; at < ow; at += 2 * lanes) {
     const int64_t first = std::max<int64_t>(0, std::min(at, ow - 2 * lanes));
     t.x = x + first;
-    function(t, std::min(lanes, ow - lanes - first), channel, y + first);
+    rows.wide = std::min(lanes, ow - lanes - first);
+    function(t, rows, y + first);
   }
 }
 
@@ -105,28 +120,32 @@ void Conv(const Conv2dShape& s, const float* x, const float* packed, const float
         taps[i++] = (c * height + kh * k.dilation_h) * width + kw * k.dilation_w;
     }
   }
-  HWY_ALIGN float sums[static_cast<size_t>(kMost1 > 2 * kMost2 ? kMost1 : 2 * kMost2) * kPanel];
+  HWY_ALIGN float sums[static_cast<size_t>(std::max(kMost<1>, 2 * kMost<2>)) * kPanel];
   HWY_ALIGN float bias[2 * kPanel];
   const int64_t of_group = (s.group_oc() + kPanel - 1) / kPanel, panel = s.patch() * kPanel;
   for (int64_t group = 0; group < k.groups; ++group) {
     for (int64_t first = 0; first < of_group; first += 2) {
-      const int64_t panels = std::min<int64_t>(2, of_group - first), most = panels == 2 ? kMost2 : kMost1;
+      const int64_t panels = std::min<int64_t>(2, of_group - first), most = panels == 2 ? kMost<2> : kMost<1>;
       const int64_t channel = first * kPanel, channels = std::min(panels * kPanel, s.group_oc() - channel);
       const int64_t oc = group * s.group_oc() + channel, count = (s.ow + most - 1) / most;
       std::fill(bias, bias + 2 * kPanel, 0.0f);
       if (b) std::copy(b + oc, b + oc + channels, bias);
       const bool rows = panels == 1 && k.stride_w == 1 && s.ow >= static_cast<int64_t>(hn::Lanes(D()));
-      for (int64_t oh = 0; oh < s.oh; ++oh) {
+      for (int64_t oh = 0, together = 1; oh < s.oh; oh += together) {
         Tile t{image + (group * s.group_ic() * height + oh * k.stride_h) * width,
                k.stride_w,
                packed + (group * of_group + first) * panel,
-               panel,
                bias,
                taps,
                s.patch(),
                sums};
         if (rows) {
-          conv_row(t, channels, s.ow, s.pixels(), y + (oc * s.oh + oh) * s.ow);
+          const bool wide = s.ow >= static_cast<int64_t>(hn::Lanes(Wide<2>()));
+          together = wide && oh + kRowsAtOnce <= s.oh ? kRowsAtOnce : 1;
+          (together > 1 ? conv_rows<Wide<2>, kRowsAtOnce>
+           : wide       ? conv_rows<Wide<2>, 1>
+                        : conv_rows<D, 1>)(t, channels, s.ow, {0, k.stride_h * width, s.ow, s.pixels()},
+                                     y + (oc * s.oh + oh) * s.ow);
           continue;
         }
         const float* const row = t.x;
@@ -145,28 +164,30 @@ void Conv(const Conv2dShape& s, const float* x, const float* packed, const float
   }
 }
 
-/// kCount vectors of outputs: every weight is read once, in the order it lies.
-template <int kCount>
-void dot_tile(int64_t in, const float* x, const float* packed, const float* b, float* y) {
+/// kPanels panels of outputs; `stride` from one input's weights to the next one's.
+template <int kPanels>
+void dot_tile(int64_t in, const float* x, const float* packed, int64_t stride, const float* b, float* y) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  V sum[kCount];
+  constexpr int kCount = kPanels * kVectors<1>;
+  hn::Vec<D> sum[kCount];
 #pragma GCC unroll 24
   for (int v = 0; v < kCount; ++v) sum[v] = hn::Load(d, b + v * lanes);
-  for (int64_t k = 0; k < in; ++k, packed += kCount * lanes) {
-    const V xk = hn::Set(d, x[k]);
+  for (int64_t k = 0; k < in; ++k, packed += stride) {
+    const auto xk = hn::Set(d, x[k]);
 #pragma GCC unroll 24
     for (int v = 0; v < kCount; ++v) sum[v] = hn::MulAdd(xk, hn::Load(d, packed + v * lanes), sum[v]);
   }
 #pragma GCC unroll 24
   for (int v = 0; v < kCount; ++v) hn::Store(sum[v], d, y + v * lanes);
 }
-using DotFunction = void (*)(int64_t, const float*, const float*, const float*, float*);
+using DotFunction = void (*)(int64_t, const float*, const float*, int64_t, const float*, float*);
 template <size_t... kIndex>
 constexpr std::array<DotFunction, sizeof...(kIndex)> dots(std::index_sequence<kIndex...>) {
-  return {&dot_tile<static_cast<int>(kIndex + 1) * kVectors>...};
+  return {&dot_tile<static_cast<int>(kIndex + 1)>...};
 }
-constexpr auto kDots = dots(std::make_index_sequence<kDotPanels>());
+constexpr int64_t kWalk = kVectors<1> == 1 ? kDotPanels : kMost<1>;  // panels that one walk over x serves
+constexpr auto kDots = dots(std::make_index_sequence<kWalk>());
 
 void Linear(int64_t in, int64_t out, const float* x, const float* packed, const float* b, float* y) {
   HWY_ALIGN float bias[kDotPanels * kPanel], sums[kDotPanels * kPanel];
@@ -174,7 +195,10 @@ void Linear(int64_t in, int64_t out, const float* x, const float* packed, const 
     const int64_t count = std::min(panels * kPanel, out - first);
     std::fill(bias, bias + panels * kPanel, 0.0f);
     if (b) std::copy(b + first, b + first + count, bias);
-    kDots[static_cast<size_t>(panels - 1)](in, x, packed + first * in, bias, sums);
+    for (int64_t at = 0; at < panels; at += kWalk) {
+      kDots[static_cast<size_t>(std::min(kWalk, panels - at) - 1)](
+          in, x, packed + first * in + at * kPanel, panels * kPanel, bias + at * kPanel, sums + at * kPanel);
+    }
     std::copy(sums, sums + count, y + first);
   });
 }
@@ -197,15 +221,16 @@ void Halve(const Conv2dShape& s, const float* x, float* y) {
   const D d;
   const hn::CappedTag<float, kPanel / 2> half;
   const hn::CappedTag<float, 1> one;
-  for (int64_t row = 0; row < s.ic * s.oh; ++row, y += s.ow) {
-    const float* upper = x + (row / s.oh * s.ih + row % s.oh * 2) * s.iw;
-    const float* lower = upper + s.iw;
-    if (s.ow >= static_cast<int64_t>(hn::Lanes(d))) {
-      halve_row(d, s.ow, upper, lower, y);
-    } else if (s.ow >= static_cast<int64_t>(hn::Lanes(half))) {
-      halve_row(half, s.ow, upper, lower, y);
-    } else {
-      halve_row(one, s.ow, upper, lower, y);
+  for (int64_t c = 0; c < s.ic; ++c, x += s.ih * s.iw) {
+    for (int64_t oh = 0; oh < s.oh; ++oh, y += s.ow) {
+      const float *upper = x + 2 * oh * s.iw, *lower = upper + s.iw;
+      if (s.ow >= static_cast<int64_t>(hn::Lanes(d))) {
+        halve_row(d, s.ow, upper, lower, y);
+      } else if (s.ow >= static_cast<int64_t>(hn::Lanes(half))) {
+        halve_row(half, s.ow, upper, lower, y);
+      } else {
+        halve_row(one, s.ow, upper, lower, y);
+      }
     }
   }
 }
@@ -225,11 +250,13 @@ int64_t conv2d_packed(const Conv2dShape& s) {
   return s.window.groups * ((s.group_oc() + kPanel - 1) / kPanel) * kPanel * s.patch();
 }
 
+/// packed (group, pair of panels, tap, panel, 8).
 void conv2d_pack(const Conv2dShape& s, const float* w, float* packed) {
   for (int64_t group = 0; group < s.window.groups; ++group) {
-    for (int64_t first = 0; first < s.group_oc(); first += kPanel) {
+    for (int64_t first = 0; first < s.group_oc(); first += 2 * kPanel) {
+      const int64_t end = first + pair_lanes(s.group_oc(), first);
       for (int64_t k = 0; k < s.patch(); ++k) {
-        for (int64_t c = first; c < first + kPanel; ++c)
+        for (int64_t c = first; c < end; ++c)
           *packed++ = c < s.group_oc() ? w[(group * s.group_oc() + c) * s.patch() + k] : 0.0f;
       }
     }

@@ -12,6 +12,12 @@ namespace unfold::rows {
 
 inline constexpr int64_t kPanel = 8;  ///< output channels whose weights lie side by side: one vector of AVX2
 
+/// The lanes of the pair of panels, one vector of AVX-512, that begins at channel `first` of `oc`: the last
+/// may be one panel.
+inline int64_t pair_lanes(int64_t oc, int64_t first) {
+  return oc - first > kPanel ? 2 * kPanel : kPanel;
+}
+
 // One image a call; shape.n is not looked at. packed and scratch are 64-byte aligned; scratch is overwritten.
 
 int64_t conv2d_packed(const Conv2dShape& s);  ///< floats of packed weights

@@ -36,7 +36,7 @@ struct WinogradParts {
     height = s.ih + k.pad_top + k.pad_bottom;
     rows = whole_lines(s.ic * height);
     cols = tiles * k.kernel_w + k.kernel_w - 1;
-    wide = s.oc > kPanel ? 2 * kPanel : kPanel;
+    wide = pair_lanes(s.oc, 0);
     value_point = lanes::point_of(tiles * rows / lanes::kLanes);
     product_point = lanes::point_of(whole_lines(tiles * s.oh * wide) / lanes::kLanes);
     taps = reinterpret_cast<int64_t*>(parts.take(2 * s.ic * k.kernel_h));
@@ -81,8 +81,6 @@ template <int kR>
 void WinogradForward(const Conv2dShape& s, const float* x, const float* packed, const float* b, float* y,
                      float* scratch) {
   constexpr int kCount = 2 * kR - 1;
-  const D d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const Window2d& k = s.window;
   const WinogradParts parts(s, scratch);
   const int64_t patch = s.ic * k.kernel_h, panel = patch * kPanel;
@@ -94,7 +92,7 @@ void WinogradForward(const Conv2dShape& s, const float* x, const float* packed, 
   HWY_ALIGN float bias[2 * kPanel];
   for (int64_t first = 0; first < all; first += 2) {
     const int64_t panels = std::min<int64_t>(2, all - first), wide = panels * kPanel;
-    const int64_t most = panels == 2 ? kMost2 : kMost1, blocks = (s.oh + most - 1) / most;
+    const int64_t most = panels == 2 ? kMost<2> : kMost<1>, blocks = (s.oh + most - 1) / most;
     for (int64_t i = 0; i < kCount; ++i) {
       for (int64_t t = 0; t < parts.tiles; ++t) {
         for (int64_t block = 0; block < blocks; ++block) {  // of nearly one size
@@ -102,7 +100,6 @@ void WinogradForward(const Conv2dShape& s, const float* x, const float* packed, 
           const Tile tile{parts.values + i * parts.value_point + t * parts.rows + oh * k.stride_h,
                           k.stride_h,
                           packed + (i * all + first) * panel,
-                          panel,
                           kZeros,
                           parts.taps,
                           patch,
@@ -114,15 +111,18 @@ void WinogradForward(const Conv2dShape& s, const float* x, const float* packed, 
     const int64_t oc = first * kPanel, channels = std::min(wide, s.oc - oc);
     std::fill(bias, bias + 2 * kPanel, 0.0f);
     if (b) std::copy(b + oc, b + oc + channels, bias);
-    for (int64_t t = 0; t < parts.tiles; ++t) {
-      for (int64_t oh = 0; oh < s.oh; ++oh) {
-        for (int64_t v = 0; v < wide; v += lanes) {
-          lanes::HWY_NAMESPACE::FromPoints<kR>(d, parts.products + (t * s.oh + oh) * wide + v,
-                                               parts.product_point, hn::Load(d, bias + v), s.ow - t * kR,
-                                               parts.pixels + (oh * s.ow + t * kR) * wide + v, wide);
+    const auto outputs = [&](auto d) {
+      for (int64_t t = 0; t < parts.tiles; ++t) {
+        for (int64_t oh = 0; oh < s.oh; ++oh) {
+          for (int64_t v = 0; v < wide; v += static_cast<int64_t>(hn::Lanes(d))) {
+            lanes::HWY_NAMESPACE::FromPoints<kR>(d, parts.products + (t * s.oh + oh) * wide + v,
+                                                 parts.product_point, hn::Load(d, bias + v), s.ow - t * kR,
+                                                 parts.pixels + (oh * s.ow + t * kR) * wide + v, wide);
+          }
         }
       }
-    }
+    };
+    panels == 2 ? outputs(Wide<2>()) : outputs(D());
     lanes::HWY_NAMESPACE::Transpose(s.pixels(), channels, parts.pixels, wide, y + oc * s.pixels(),
                                     s.pixels());
   }
@@ -144,14 +144,15 @@ HWY_EXPORT(Winograd);
 
 namespace {
 
-/// packed (point, panel, ic, kh, 8).
+/// packed (point, pair of panels, ic, kh, panel, 8).
 template <int kR>
 void pack(const Conv2dShape& s, const float* w, float* packed) {
   const int64_t patch = s.ic * s.window.kernel_h;
   for (int64_t o = 0; o < (s.oc + kPanel - 1) / kPanel * kPanel; ++o) {
+    const int64_t first = o / (2 * kPanel) * 2 * kPanel, wide = pair_lanes(s.oc, first);
     for (int64_t i = 0; i < patch; ++i) {
       lanes::kernel_at_points<kR>([&](int64_t kw) { return o < s.oc ? w[(o * patch + i) * kR + kw] : 0.0f; },
-                                  packed + (o / kPanel * patch + i) * kPanel + o % kPanel,
+                                  packed + first * patch + i * wide + o - first,
                                   winograd_packed(s) / (2 * kR - 1));
     }
   }
