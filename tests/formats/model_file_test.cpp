@@ -263,6 +263,13 @@ TEST_CASE("a description of a network that cannot be is refused with the layer's
   CHECK(contains(message, "conv"));
   CHECK(!refusal_of_description([](Json& j) { j["layers"][3]["inputs"] = {9}; }).empty());
   CHECK(!refusal_of_description([](Json& j) { j["layers"][3]["inputs"] = {4}; }).empty());  // itself
+  for (const double index : {0.5, 4e66, -1.0}) {
+    message = refusal_of_description([&](Json& j) { j["layers"][0]["inputs"] = {index}; });
+    CHECK(contains(message, "must be a whole number"));
+  }
+  message = refusal_of_description([](Json& j) { j["input"] = {1, 1e30, 8}; });
+  CHECK(contains(message, "must be a whole number, but is 1e+30"));
+  CHECK(!refusal_of_description([](Json& j) { j["preprocessing"]["image"] = {4e66, 8}; }).empty());
   CHECK(!refusal_of_description([](Json& j) { j["layers"] = Json::array(); }).empty());
   CHECK(!refusal_of_description([](Json& j) { j["layers"] = 7; }).empty());
   CHECK(!refusal_of_description([](Json& j) { j["input"] = {1, -8, 8}; }).empty());

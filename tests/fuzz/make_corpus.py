@@ -170,7 +170,7 @@ def model():
                           "huge": text.replace('"out_channels": [2]', '"out_channels": [2000000000]'), "nan": text.replace("0.1", "NaN"),
                           "negative": text.replace('"strides": [1, 1]', '"strides": [-1, 1]'), "fit": text.replace('"pad"', '"best"'), "deep": "{" + '"a":[' * 500,
                           "std": text.replace("[0.3]", "[]"), "many-weights": text.replace('"out_features": [2]', '"out_features": [200000]'),
-                          "zero-std": text.replace("0.3", "0"), "no-classes": text.replace('["0", "1"]', "[]"), "name": text.replace('"n"', "7")}.items():
+                          "zero-std": text.replace("0.3", "0"), "input-4e66": text.replace('"inputs": [0]', '"inputs": [4e66]'), "no-classes": text.replace('["0", "1"]', "[]"), "name": text.replace('"n"', "7")}.items():
         put("model", name + ".json", content)
     shutil.copy(FORMATS / "tiny_model.safetensors", HERE / "corpus" / "model")
     for path in FORMATS.glob("*.safetensors"):

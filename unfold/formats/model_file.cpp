@@ -6,6 +6,7 @@
 
 #include "unfold/files.h"
 #include "unfold/formats/json_message.h"
+#include "unfold/formats/json_number.h"
 #include "unfold/formats/onnx/import.h"
 #include "unfold/formats/onnx/reader.h"
 #include "unfold/formats/preprocessing_json.h"
@@ -24,7 +25,7 @@ constexpr size_t kMostLayers = 10000;
 /// The network, by value number: 0 is the input, node i makes value i + 1.
 Graph graph_from(const Json& json, const MakeOp& make) {
   Graph graph;
-  std::vector<ValueId> values{graph.input(Shape(json.at("input").get<std::vector<int64_t>>()))};
+  std::vector<ValueId> values{graph.input(Shape(whole_numbers(json.at("input"))))};
   if (json.at("layers").size() > kMostLayers) {
     throw Error(ErrorKind::model, "the network has too many layers")
         .wanted("at most " + std::to_string(kMostLayers))
@@ -32,7 +33,7 @@ Graph graph_from(const Json& json, const MakeOp& make) {
   }
   for (const Json& layer : json.at("layers")) {
     std::vector<ValueId> inputs;
-    for (const Json& input : layer.at("inputs")) inputs.push_back(values.at(input.get<size_t>()));
+    for (const Json& input : layer.at("inputs")) inputs.push_back(values.at(whole_number<size_t>(input)));
     const auto name = layer.at("name").get<std::string>(), type = layer.at("type").get<std::string>();
     std::shared_ptr<const Op> op;
     try {

@@ -6,6 +6,7 @@
 
 #include "unfold/error.h"
 #include "unfold/formats/json_message.h"
+#include "unfold/formats/json_number.h"
 #include "unfold/formats/preprocessing_json.h"
 #include "unfold/text.h"
 
@@ -64,8 +65,7 @@ Preprocessing preprocessing_from(const Json& json, const Preprocessing* otherwis
   const auto given = [&](const char* key) { return !otherwise || json.contains(key); };
   const auto sides = [&](const char* key, int64_t& h, int64_t& w) {
     if (!given(key)) return;
-    const auto both = json.at(key).get<std::array<int64_t, 2>>();
-    h = both[0], w = both[1];
+    h = whole_number<int64_t>(json.at(key).at(0)), w = whole_number<int64_t>(json.at(key).at(1));
   };
   sides("image", how.image_h, how.image_w);
   sides("output", how.out_h, how.out_w);

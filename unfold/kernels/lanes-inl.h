@@ -88,6 +88,7 @@ HWY_MAYBE_UNUSED static Dot dot_of(int64_t q, int64_t vectors) {
   const auto at = static_cast<size_t>(q - 1);
 #if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
   if (vectors == 4) return kDots<4>[at];
+  if (vectors == 3) return kDots<3>[at];
 #endif
   return vectors == 2 ? kDots<2>[at] : kDots<1>[at];
 }
@@ -146,30 +147,54 @@ HWY_MAYBE_UNUSED static Outer outer_of(int64_t q, int64_t r) {
   return (q == 2 ? kOuters<2> : kOuters<1>)[static_cast<size_t>(r - 1)];
 }
 
-/// to[c*to_row + r] <- from[r*from_row + c] for r < rows, c < cols: squares of four in registers.
+#if HWY_TARGET != HWY_SCALAR
+/// Four floats of each fourth row: `from`, from + 4 * row, ...
+template <class Tag>
+HWY_INLINE hn::Vec<Tag> Stacked(Tag d, const float* from, int64_t row) {
+  constexpr auto kHalf = static_cast<int64_t>(hn::MaxLanes(d) / 2);
+  if constexpr (kHalf == 2) {
+    return hn::LoadU(d, from);
+  } else {
+    const hn::Half<Tag> half;
+    return hn::Combine(d, Stacked(half, from + kHalf * row, row), Stacked(half, from, row));
+  }
+}
+
+/// Transpose() of at least a vector's number of rows and four columns: squares of four side by side.
+template <class Tag>
+void TransposeRows(Tag d, int64_t rows, int64_t cols, const float* from, int64_t from_row, float* to,
+                   int64_t to_row) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t col = 0; col < cols; col += 4) {
+    const int64_t c = std::min(col, cols - 4);
+    for (int64_t row = 0; row < rows; row += lanes) {
+      const int64_t r = std::min(row, rows - lanes);
+      const float* f = from + r * from_row + c;
+      const auto a0 = Stacked(d, f, from_row), a1 = Stacked(d, f + from_row, from_row);
+      const auto a2 = Stacked(d, f + 2 * from_row, from_row), a3 = Stacked(d, f + 3 * from_row, from_row);
+      const auto even_low = hn::InterleaveLower(d, a0, a2), odd_low = hn::InterleaveLower(d, a1, a3);
+      const auto even_high = hn::InterleaveUpper(d, a0, a2), odd_high = hn::InterleaveUpper(d, a1, a3);
+      float* t = to + c * to_row + r;
+      hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, t);
+      hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, t + to_row);
+      hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, t + 2 * to_row);
+      hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, t + 3 * to_row);
+    }
+  }
+}
+#endif
+
+/// to[c*to_row + r] <- from[r*from_row + c] for r < rows, c < cols.
 HWY_MAYBE_UNUSED static void Transpose(int64_t rows, int64_t cols, const float* from, int64_t from_row,
                                        float* to, int64_t to_row) {
 #if HWY_TARGET != HWY_SCALAR
-  const hn::CappedTag<float, 4> d;
-  if (hn::Lanes(d) == 4 && rows >= 4 && cols >= 4) {
-    for (int64_t at_col = 0; at_col < cols; at_col += 4) {
-      const int64_t c = std::min(at_col, cols - 4);
-      for (int64_t at_row = 0; at_row < rows; at_row += 4) {
-        const int64_t r = std::min(at_row, rows - 4);
-        const float* f = from + r * from_row + c;
-        const auto a0 = hn::LoadU(d, f), a1 = hn::LoadU(d, f + from_row);
-        const auto a2 = hn::LoadU(d, f + 2 * from_row), a3 = hn::LoadU(d, f + 3 * from_row);
-        const auto even_low = hn::InterleaveLower(d, a0, a2), odd_low = hn::InterleaveLower(d, a1, a3);
-        const auto even_high = hn::InterleaveUpper(d, a0, a2), odd_high = hn::InterleaveUpper(d, a1, a3);
-        float* t = to + c * to_row + r;
-        hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, t);
-        hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, t + to_row);
-        hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, t + 2 * to_row);
-        hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, t + 3 * to_row);
-      }
-    }
-    return;
-  }
+  const hn::CappedTag<float, 8> eight;
+  const hn::CappedTag<float, 4> four;
+  if (cols >= 4 && rows >= static_cast<int64_t>(hn::Lanes(D())))
+    return TransposeRows(D(), rows, cols, from, from_row, to, to_row);
+  if (cols >= 4 && rows >= static_cast<int64_t>(hn::Lanes(eight)))
+    return TransposeRows(eight, rows, cols, from, from_row, to, to_row);
+  if (cols >= 4 && rows >= 4) return TransposeRows(four, rows, cols, from, from_row, to, to_row);
 #endif
   for (int64_t c = 0; c < cols; ++c) {
     for (int64_t r = 0; r < rows; ++r) to[c * to_row + r] = from[r * from_row + c];

@@ -91,7 +91,7 @@ void Sweep(const WinogradSweep& s) {
           }
         } else {
           for (int64_t tile = 0; tile < tiles;) {
-            const int64_t left = std::min(kMaxVectors, tiles - tile), run = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+            const int64_t run = std::min(kMaxVectors, tiles - tile);
             dot_of(q, run)(t, x + tile * kLanes, kLanes, w, nullptr, y + tile * kLanes, kLanes,
                            tiles * kLanes);
             tile += run;

@@ -2,6 +2,7 @@
 // what fills a vector: 16 output channels where there are 8 and more, the images otherwise.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "unfold/kernels/lanes.h"
 #include "unfold/kernels/lanes_winograd.h"
@@ -172,7 +173,7 @@ void Chain(int64_t rows, int64_t run, int64_t n, const float* values, int64_t va
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   V sum[kRows][kU];
-#pragma GCC unroll 6
+#pragma GCC unroll 10
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
     for (int u = 0; u < kU; ++u) sum[r][u] = hn::Zero(d);
@@ -187,7 +188,7 @@ void Chain(int64_t rows, int64_t run, int64_t n, const float* values, int64_t va
         V pv[kU];
 #pragma GCC unroll 2
         for (int u = 0; u < kU; ++u) pv[u] = hn::LoadU(d, piece + u * lanes);
-#pragma GCC unroll 6
+#pragma GCC unroll 10
         for (int r = 0; r < kRows; ++r) {
           const V xv = hn::Set(d, from[r][at + i]);
 #pragma GCC unroll 2
@@ -196,7 +197,7 @@ void Chain(int64_t rows, int64_t run, int64_t n, const float* values, int64_t va
       }
     }
   }
-#pragma GCC unroll 6
+#pragma GCC unroll 10
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
     for (int u = 0; u < kU; ++u) {
@@ -208,9 +209,15 @@ void Chain(int64_t rows, int64_t run, int64_t n, const float* values, int64_t va
 
 using ChainFunction = void (*)(int64_t, int64_t, int64_t, const float*, int64_t, const int32_t*, const float*,
                                bool, float*);
+template <int kU, size_t... kIndex>
+constexpr std::array<ChainFunction, sizeof...(kIndex)> chains(std::index_sequence<kIndex...>) {
+  return {&Chain<static_cast<int>(kIndex) + 1, kU>...};
+}
+/// Ten or twelve sums at once: fewer would wait for each other.
 template <int kU>
-constexpr std::array<ChainFunction, kMaxColumns> kChains = {Chain<1, kU>, Chain<2, kU>, Chain<3, kU>,
-                                                            Chain<4, kU>, Chain<5, kU>, Chain<6, kU>};
+constexpr int64_t kMostRows = kU == 1 ? 10 : 6;
+template <int kU>
+constexpr auto kChains = chains<kU>(std::make_index_sequence<kMostRows<kU>>());
 
 /// 16 output channels in the lanes: dy is turned, a chain runs over the pixels and images of a group of rows,
 /// the groups are added one after the other.
@@ -224,7 +231,8 @@ void ChannelLanes(const WinogradWeights& a) {
   const int64_t tiles = tiles_of(s.ow, kR), patch = s.ic * k.kernel_h, group = chain_rows(s);
   const int64_t value_point = point_of(s.ic * padded_height(s) * tiles),
                 piece_point = point_of(group * tiles * kChannels), sum_point = patch * kChannels;
-  const int64_t blocks = (patch + kMaxColumns - 1) / kMaxColumns, vectors = kChannels / lanes;
+  const int64_t vectors = kChannels / lanes, most = vectors == 1 ? kMostRows<1> : kMostRows<2>,
+                blocks = (patch + most - 1) / most;
   Begin<kR>(a, tiles);
   HWY_ALIGN float taps[kR][kLanes];
   for (int64_t o = 0; o < s.oc; o += kChannels) {
@@ -263,7 +271,7 @@ void ChannelLanes(const WinogradWeights& a) {
           const auto at = static_cast<size_t>(r - 1);
           for (int64_t v = 0; v < vectors; v += 2) {
             const int64_t pixels = joined ? rows * tiles : tiles;
-            (vectors == 1 ? kChains<1> : kChains<2>)[at](
+            (vectors == 1 ? kChains<1>[at] : kChains<2>[at])(
                 joined ? 1 : rows, whole ? 1 : pixels, whole ? pixels * kLanes : s.n, values,
                 k.stride_h * tiles * kLanes, a.offsets + k0, a.pieces + i * piece_point + v * lanes, g0 > 0,
                 a.sums + i * sum_point + k0 * kChannels + v * lanes);

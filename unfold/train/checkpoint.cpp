@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "unfold/formats/json_message.h"
+#include "unfold/formats/json_number.h"
 #include "unfold/train/recipe_json.h"
 
 namespace unfold {
@@ -65,15 +66,18 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, const MakeOp& make
     const Json json = Json::parse(text->second);
     c.recipe = recipe_from_json(json.at("recipe").dump());
     const Json& at = json.at("position");
-    c.position = {at.at("epoch").get<int64_t>(),   at.at("step").get<int64_t>(),
-                  at.at("loss_sum").get<double>(), at.at("correct").get<int64_t>(),
-                  at.at("seconds").get<double>(),  at.at("gradient_squares").get<std::vector<double>>()};
+    c.position = {
+        whole_number<int64_t>(at.at("epoch")), whole_number<int64_t>(at.at("step")),
+        at.at("loss_sum").get<double>(),       whole_number<int64_t>(at.at("correct")),
+        at.at("seconds").get<double>(),        at.at("gradient_squares").get<std::vector<double>>()};
     c.numerics_key = json.at("numerics").get<std::string>();
-    c.optimizer_steps = json.at("optimizer_steps").get<int64_t>();
-    c.state = {
-        json.at("data").get<std::string>(),   json.at("patience").get<int64_t>(),
-        json.at("save_every").get<int64_t>(), parse_metrics_csv(json.at("metrics").get<std::string>(), where),
-        json.at("best_epoch").get<int64_t>(), parse_norms_csv(json.at("norms").get<std::string>(), where)};
+    c.optimizer_steps = whole_number<int64_t>(json.at("optimizer_steps"));
+    c.state = {json.at("data").get<std::string>(),
+               whole_number<int64_t>(json.at("patience")),
+               whole_number<int64_t>(json.at("save_every")),
+               parse_metrics_csv(json.at("metrics").get<std::string>(), where),
+               whole_number<int64_t>(json.at("best_epoch")),
+               parse_norms_csv(json.at("norms").get<std::string>(), where)};
     c.state.model = json.value("model", c.model.name);  // earlier ones do not say
     c.state.input = json.value("input", "");
     c.state.init_from = json.value("init_from", "");

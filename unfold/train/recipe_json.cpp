@@ -3,6 +3,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "unfold/formats/json_number.h"
+
 namespace unfold {
 namespace {
 
@@ -54,8 +56,8 @@ std::string recipe_json(const Recipe& r, int indent) {
 Recipe recipe_from_json(std::string_view text) {
   const Json j = Json::parse(text);
   Recipe r;
-  r.epochs = j.at("epochs").get<int64_t>();
-  r.batch_size = j.at("batch_size").get<int64_t>();
+  r.epochs = whole_number<int64_t>(j.at("epochs"));
+  r.batch_size = whole_number<int64_t>(j.at("batch_size"));
   OptimizerOptions& o = r.optimizer;
   o.kind = optimizer_named(j.at("optimizer").get<std::string>());
   o.momentum = j.value("momentum", o.momentum);
@@ -70,16 +72,16 @@ Recipe recipe_from_json(std::string_view text) {
   s.lr = j.at("lr").get<double>();
   s.warmup = j.value("warmup", 0.0);
   s.gamma = j.value("gamma", s.gamma);
-  s.step_size = j.value("step_size", int64_t{0});
-  s.milestones = j.value("milestones", s.milestones);
+  if (j.contains("step_size")) s.step_size = whole_number<int64_t>(j.at("step_size"));
+  if (j.contains("milestones")) s.milestones = whole_numbers(j.at("milestones"));
   r.label_smoothing = j.value("label_smoothing", 0.0);
   r.clip_norm = j.value("clip_norm", 0.0);
   r.ema = j.value("ema", 0.0);
   r.augment = augmentation_from(j.value("augment", "none"));
-  if (j.contains("shift")) r.augment.crop = j.at("shift").get<int64_t>();  // of earlier checkpoints
+  if (j.contains("shift")) r.augment.crop = whole_number<int64_t>(j.at("shift"));  // of earlier checkpoints
   r.freeze = j.value("freeze", std::vector<std::string>());
   r.val_split = j.at("val_split").get<double>();
-  r.seed = j.at("seed").get<uint64_t>();
+  r.seed = whole_number<uint64_t>(j.at("seed"));
   r.engine = engine_named(j.at("engine").get<std::string>());
   r.numerics = numerics_named(j.value("numerics", "exact"));  // before it was written: plain chains alone
   r.normalise = j.value("normalise", true);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "unfold/files.h"
+#include "unfold/formats/json_number.h"
 #include "unfold/train/html.h"
 
 namespace unfold {
@@ -104,7 +105,7 @@ bool fits(const Json& text, const Json& shape, size_t rank) {
   if (!shape.is_array() || shape.size() != rank) return false;
   int64_t elements = 1;
   for (const Json& size : shape) {
-    const auto n = size.get<int64_t>();
+    const auto n = whole_number<int64_t>(size);
     if (n < 1 || n > int64_t{1} << 20) return false;
     elements *= n;
     if (elements > int64_t{1} << 24) return false;
@@ -125,7 +126,7 @@ bool good_picture(const Json& picture, const Json& shape, size_t rank) {
 bool good_header(const Json& h) {
   if (h.at("format") != "unfold-replay" || h.at("version") != 1) return false;
   const auto classes = h.at("classes").get<std::vector<std::string>>();
-  const auto truth = h.at("image").at("truth").get<size_t>();
+  const auto truth = whole_number<size_t>(h.at("image").at("truth"));
   for (const Json& map : h.at("maps")) {
     if (!map.at("layer").is_string()) return false;
   }
@@ -137,9 +138,9 @@ bool good_frame(const Json& h, const Json& f) {
   const size_t classes = h.at("classes").size();
   const Json& confusion = f.at("confusion");
   if (!confusion.is_null()) {
-    const auto rows = confusion.get<std::vector<std::vector<int64_t>>>();
-    if (rows.size() != classes) return false;
-    for (const auto& row : rows) {
+    if (confusion.size() != classes) return false;
+    for (const Json& counts : confusion) {
+      const std::vector<int64_t> row = whole_numbers(counts);
       if (row.size() != classes || *std::min_element(row.begin(), row.end()) < 0) return false;
     }
   }
@@ -147,7 +148,8 @@ bool good_frame(const Json& h, const Json& f) {
   for (size_t i = 0; i < h.at("maps").size(); ++i) {
     if (!good_picture(f.at("maps")[i], h.at("maps")[i].at("shape"), 3)) return false;
   }
-  return f.at("epoch").get<int64_t>() >= 0 && (f.at("val_acc").is_null() || f.at("val_acc").is_number()) &&
+  return whole_number<int64_t>(f.at("epoch")) >= 0 &&
+         (f.at("val_acc").is_null() || f.at("val_acc").is_number()) &&
          f.at("probabilities").get<std::vector<double>>().size() == classes &&
          good_picture(f.at("filters"), h.at("filters").at("shape"), 4);
 }
@@ -227,7 +229,7 @@ ReplayRecorder::ReplayRecorder(fs::path file, const Model& model, const Dataset&
   std::string kept;
   for (const std::string& line : lines_of(file_)) {
     const Json json = Json::parse(line);
-    if (!json.contains("epoch") || json["epoch"].get<int64_t>() <= epochs) kept += line + "\n";
+    if (!json.contains("epoch") || whole_number<int64_t>(json["epoch"]) <= epochs) kept += line + "\n";
   }
   write_file(file_, kept);
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "unfold/files.h"
+#include "unfold/formats/json_number.h"
 #include "unfold/train/html.h"
 #include "unfold/train/recipe_json.h"
 #include "unfold/train/replay.h"
@@ -94,7 +95,8 @@ std::vector<std::pair<double, double>> rate_between(const Json& config, const Re
   try {
     const Schedule schedule = recipe_from_json(config.dump()).schedule;
     const auto images = std::stoll(config.at("environment").at("training_images").get<std::string>());
-    const int64_t batch = config.at("batch_size").get<int64_t>(), epochs = config.at("epochs").get<int64_t>();
+    const int64_t batch = whole_number<int64_t>(config.at("batch_size")),
+                  epochs = whole_number<int64_t>(config.at("epochs"));
     if (images < 1 || batch < 1 || epochs < report.epochs.back().epoch || epochs > 1000000) return points;
     const int64_t steps = (images - 1) / batch + 1, done = report.epochs.back().epoch * steps;
     for (const EpochRow& row : report.epochs) {
