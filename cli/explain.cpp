@@ -29,7 +29,7 @@ struct ExplainFlags {
   MachineOptions machine;
 };
 
-constexpr int64_t kMostPageBytes = 64 << 20;  // with all numbers: browsers open more, but nobody waits for it
+constexpr int64_t kMostPageBytes = 32 << 20;  // with all numbers: browsers open more, but nobody waits for it
 constexpr int64_t kPagePatches = 8;           // of the data set, for each unit
 
 /// Whether the page leaves numbers out: asked for, or since there are too many.

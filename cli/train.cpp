@@ -172,6 +172,10 @@ class TrainingRun {
       if (begun) {
         data_ = load_data(state_.data, global_, pictures_for(*begun, o_.skip_bad));
         model_ = fitted_to(*begun, data_.train, recipe.seed);
+        if (model_.classes.size() != begun->classes.size()) {
+          say("the last layer begins anew, for " + std::to_string(model_.classes.size()) +
+              " classes in place of " + std::to_string(begun->classes.size()));
+        }
       } else {
         const std::optional<Shape> input = shape_of(o_.input);
         const Shape image = input.value_or(network->image);

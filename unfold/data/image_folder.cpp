@@ -308,7 +308,8 @@ DatasetPair load(const fs::path& root, const ImageFolderOptions& options, Thread
   }
   const std::vector<std::string>& bad = gatherer.bad();
   for (const std::string& what : bad) log.line("left out: " + what);
-  if (!bad.empty()) log.line(std::to_string(bad.size()) + " files left out");
+  if (!bad.empty())
+    log.line(std::to_string(bad.size()) + (bad.size() == 1 ? " file" : " files") + " left out");
   log.line(name + " from " + root.string() + ": " + std::to_string(classes.size()) + " classes, " +
            std::to_string(format.channels) + "x" + std::to_string(format.h) + "x" + std::to_string(format.w));
   if (sizes) *sizes = gatherer.sizes();

@@ -190,7 +190,9 @@ Transfer transfer(const SafetensorsFile& from, Parameters<float>& to, std::strin
         .got(from.tensors.empty()
                  ? "no tensors"
                  : from.tensors[0].first + " " + from.tensors[0].second.shape().text() + ", ...")
-        .hint("names are torchvision's; 'unfold summary' shows the layers of a network");
+        .hint(
+            "is this the network they are of (--model)? names are torchvision's; 'unfold summary' shows a "
+            "network's layers");
   }
   to = std::move(changed);
   return result;
