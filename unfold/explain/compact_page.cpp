@@ -240,48 +240,12 @@ Json crops_json(const Model& model, const std::string& chosen, const std::vector
   return crops;
 }
 
-Json seen_json(const Seen& seen, const Shape& in) {
-  const Occlusion& o = seen.occlusion;
-  const Shape plane{1, in[1], in[2]};
-  Json one = {{"saliency", quantised(seen.saliency)},
-              {"guided", quantised(averaged(in, seen.guided, 1))},
-              {"layer", seen.layer},
-              {"grad_cam", quantised(seen.grad_cam)},
-              {"occlusion",
-               {{"rows", o.rows},
-                {"columns", o.columns},
-                {"size", seen.occlusion_size},
-                {"stride", seen.occlusion_stride},
-                {"whole", o.whole},
-                {"probability", packed(o.probability)}}},
-              {"units", Json::array()}};
-  for (const Seen::Unit& unit : seen.units) {
-    one["units"].push_back({{"unit", unit.unit},
-                            {"activation", unit.activation},
-                            {"pixels", quantised(averaged(in, unit.pixels, 1))}});
-  }
-  return one;
-}
-
 Json patches_json(const LayerPatches& seen, int64_t channels) {
   const Shape patch{channels, seen.h, seen.w};
   const int64_t factor = factor_for(std::max(seen.h, seen.w), kPatchSide);
-  Json all = {{"data", seen.data},
-              {"layer", seen.layer},
-              {"height", (seen.h + factor - 1) / factor},
-              {"width", (seen.w + factor - 1) / factor},
-              {"units", Json::array()}};
-  for (const UnitPatches& unit : seen.units) {
-    Json one = {{"unit", unit.unit}, {"patches", Json::array()}};
-    for (const SeenPatch& p : unit.patches) {
-      one["patches"].push_back({{"image", p.patch.image},
-                                {"class", p.label},
-                                {"activation", p.patch.activation},
-                                {"pixels", quantised(averaged(patch, p.pixels, factor))}});
-    }
-    all["units"].push_back(std::move(one));
-  }
-  return all;
+  return page_json::patches(
+      seen, (seen.h + factor - 1) / factor, (seen.w + factor - 1) / factor,
+      [&](std::span<const float> pixels) { return quantised(averaged(patch, pixels, factor)); });
 }
 
 }  // namespace
@@ -310,11 +274,12 @@ std::string compact_json(const Model& model, std::span<const float> inputs, std:
                {"engine", "im2col"},
                {"classes", model.classes},
                {"first", explained.first}};
+  const auto one_map = [&](std::span<const float> picture) { return quantised(averaged(in, picture, 1)); };
   for (size_t i = 0; i < classes.size(); ++i) {
     page["images"].push_back({{"name", explained.images[i].name},
                               {"picture", explained.images[i].picture},
                               {"class", classes[i]},
-                              {"seen", seen_json(explained.images[i].seen, in)}});
+                              {"seen", page_json::seen(explained.images[i].seen, quantised, one_map)}});
   }
   if (explained.patches) page["patches"] = patches_json(*explained.patches, in[0]);
   for (size_t i = 0; i < graph.nodes().size(); ++i)

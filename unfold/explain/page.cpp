@@ -23,46 +23,6 @@ Json by_image(const std::vector<float>& values, int64_t images) {
   return list;
 }
 
-Json seen_json(const Seen& seen) {
-  const Occlusion& o = seen.occlusion;
-  Json one = {{"saliency", packed(seen.saliency)},
-              {"guided", packed(seen.guided)},
-              {"layer", seen.layer},
-              {"grad_cam", packed(seen.grad_cam)},
-              {"occlusion",
-               {{"rows", o.rows},
-                {"columns", o.columns},
-                {"size", seen.occlusion_size},
-                {"stride", seen.occlusion_stride},
-                {"whole", o.whole},
-                {"probability", packed(o.probability)}}},
-              {"units", Json::array()}};
-  for (const Seen::Unit& unit : seen.units) {
-    one["units"].push_back(
-        {{"unit", unit.unit}, {"activation", unit.activation}, {"pixels", packed(unit.pixels)}});
-  }
-  return one;
-}
-
-Json patches_json(const LayerPatches& seen) {
-  Json all = {{"data", seen.data},
-              {"layer", seen.layer},
-              {"height", seen.h},
-              {"width", seen.w},
-              {"units", Json::array()}};
-  for (const UnitPatches& unit : seen.units) {
-    Json one = {{"unit", unit.unit}, {"patches", Json::array()}};
-    for (const SeenPatch& p : unit.patches) {
-      one["patches"].push_back({{"image", p.patch.image},
-                                {"class", p.label},
-                                {"activation", p.patch.activation},
-                                {"pixels", packed(p.pixels)}});
-    }
-    all["units"].push_back(std::move(one));
-  }
-  return all;
-}
-
 /// The scripts as one: each file's imports are the files before it, so these lines go, and so does `export`.
 std::string joined_scripts() {
   std::string script;
@@ -114,10 +74,13 @@ std::string trace_json(const Model& model, const Trace& trace, const Explained& 
                               {"picture", images.at(i).picture},
                               {"class", trace.classes[i]},
                               {"loss", trace.losses[i]},
-                              {"seen", seen_json(images[i].seen)}});
+                              {"seen", page_json::seen(images[i].seen, packed, packed)}});
   }
   page["first"] = explained.first;
-  if (explained.patches) page["patches"] = patches_json(*explained.patches);
+  if (explained.patches) {
+    const LayerPatches& seen = *explained.patches;
+    page["patches"] = page_json::patches(seen, seen.h, seen.w, packed);
+  }
   for (size_t i = 0; i < graph.nodes().size(); ++i)
     page["layers"].push_back(page_json::layer(model, trace.times[i], i));
   for (int v = 0; v < graph.values(); ++v) {

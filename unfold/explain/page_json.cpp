@@ -51,6 +51,46 @@ Json layer(const Model& model, const LayerTimes& times, size_t index) {
   return one;
 }
 
+Json seen(const Seen& seen, const Writes& map, const Writes& picture) {
+  const Occlusion& o = seen.occlusion;
+  Json one = {{"saliency", map(seen.saliency)},
+              {"guided", picture(seen.guided)},
+              {"layer", seen.layer},
+              {"grad_cam", map(seen.grad_cam)},
+              {"occlusion",
+               {{"rows", o.rows},
+                {"columns", o.columns},
+                {"size", seen.occlusion_size},
+                {"stride", seen.occlusion_stride},
+                {"whole", o.whole},
+                {"probability", packed(o.probability)}}},
+              {"units", Json::array()}};
+  for (const Seen::Unit& unit : seen.units) {
+    one["units"].push_back(
+        {{"unit", unit.unit}, {"activation", unit.activation}, {"pixels", picture(unit.pixels)}});
+  }
+  return one;
+}
+
+Json patches(const LayerPatches& seen, int64_t height, int64_t width, const Writes& patch) {
+  Json all = {{"data", seen.data},
+              {"layer", seen.layer},
+              {"height", height},
+              {"width", width},
+              {"units", Json::array()}};
+  for (const UnitPatches& unit : seen.units) {
+    Json one = {{"unit", unit.unit}, {"patches", Json::array()}};
+    for (const SeenPatch& p : unit.patches) {
+      one["patches"].push_back({{"image", p.patch.image},
+                                {"class", p.label},
+                                {"activation", p.patch.activation},
+                                {"pixels", patch(p.pixels)}});
+    }
+    all["units"].push_back(std::move(one));
+  }
+  return all;
+}
+
 std::string text(const Json& page) {
   return page.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
