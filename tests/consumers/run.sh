@@ -6,7 +6,8 @@ cd "$(dirname "$0")/../.."
 here=$PWD/tests/consumers
 build=$(cd "${1:?usage: tests/consumers/run.sh BUILD}" && pwd)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+built=$PWD/build-consumer # what is compiled lies in $built-NAME, as deep as any build: a compiler cache then knows it
+trap 'rm -rf "$work" "$built"-*' EXIT
 jobs=$(nproc)
 CMAKE_BUILD_TYPE=Release
 CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}
@@ -18,22 +19,22 @@ for part in core formats images; do [ -e "$build/library/libunfold_$part.a" ] ||
 cmake --install "$build" --prefix "$work/first" >/dev/null
 mv "$work/first" "$work/whole"
 
-cmake -S . -B "$work/core-build" -DCMAKE_INSTALL_PREFIX="$work/core" \
+cmake -S . -B "$built-core" -DCMAKE_INSTALL_PREFIX="$work/core" \
   -DUNFOLD_BUILD_FORMATS=OFF -DUNFOLD_BUILD_IMAGES=OFF -DUNFOLD_BUILD_CLI=OFF -DUNFOLD_BUILD_TESTS=OFF \
   -DUNFOLD_BUILD_EXAMPLES=OFF -DCMAKE_DISABLE_FIND_PACKAGE_PNG=ON -DCMAKE_DISABLE_FIND_PACKAGE_JPEG=ON \
   -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON \
   -DCMAKE_DISABLE_FIND_PACKAGE_doctest=ON
-cmake --build "$work/core-build" --parallel "$jobs"
-cmake --install "$work/core-build" >/dev/null
+cmake --build "$built-core" --parallel "$jobs"
+cmake --install "$built-core" >/dev/null
 
 # consumer NAME CMAKE-ARGUMENT...: configures, builds and runs one.
 consumer() {
   name=$1
   shift
   echo "== $name"
-  cmake -B "$work/$name" "$@"
-  cmake --build "$work/$name" --parallel "$jobs"
-  "$work/$name/consumer"
+  cmake -B "$built-$name" "$@"
+  cmake --build "$built-$name" --parallel "$jobs"
+  "$built-$name/consumer"
 }
 consumer find_package_core -S "$here/find_package" -DCMAKE_PREFIX_PATH="$work/core" \
   -DCMAKE_DISABLE_FIND_PACKAGE_PNG=ON -DCMAKE_DISABLE_FIND_PACKAGE_JPEG=ON
