@@ -2,6 +2,7 @@
 // same order, with output channels in the lanes in place of images. To the points, rows of the image lie in
 // the lanes: the image is transposed for it.
 #include <algorithm>
+#include <type_traits>
 
 #include "unfold/kernels/lanes.h"
 #include "unfold/kernels/lanes_winograd.h"
@@ -111,7 +112,8 @@ void WinogradForward(const Conv2dShape& s, const float* x, const float* packed, 
     const int64_t oc = first * kPanel, channels = std::min(wide, s.oc - oc);
     std::fill(bias, bias + 2 * kPanel, 0.0f);
     if (b) std::copy(b + oc, b + oc + channels, bias);
-    const auto outputs = [&](auto d) {
+    const auto outputs = [&](auto side_by_side) {
+      const Wide<decltype(side_by_side)::value> d;
       for (int64_t t = 0; t < parts.tiles; ++t) {
         for (int64_t oh = 0; oh < s.oh; ++oh) {
           for (int64_t v = 0; v < wide; v += static_cast<int64_t>(hn::Lanes(d))) {
@@ -122,7 +124,7 @@ void WinogradForward(const Conv2dShape& s, const float* x, const float* packed, 
         }
       }
     };
-    panels == 2 ? outputs(Wide<2>()) : outputs(D());
+    panels == 2 ? outputs(std::integral_constant<int, 2>()) : outputs(std::integral_constant<int, 1>());
     lanes::HWY_NAMESPACE::Transpose(s.pixels(), channels, parts.pixels, wide, y + oc * s.pixels(),
                                     s.pixels());
   }
