@@ -6,6 +6,7 @@
 
 #include "cli/preprocess_option.h"
 #include "cli/run.h"
+#include "unfold/train/run_folder.h"
 
 namespace unfold::cli {
 namespace {
@@ -55,7 +56,8 @@ int run_eval(const EvalFlags& o, const Global& global) {
   const Engine engine = o.machine.resolved_engine();
   const OpenedModel opened = open_for_images(o.model, o.preprocess, global);
   const Model& model = opened.model;
-  const std::string data = o.data.empty() ? model.trained_on : o.data;
+  std::string data = o.data.empty() ? data_of_run(opened.file) : o.data;
+  if (data.empty()) data = model.trained_on;
   if (data.empty()) {
     throw Error(ErrorKind::usage, "the model does not say what it was trained on")
         .hint("name a data set with --data");

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <ctime>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "unfold/files.h"
@@ -162,6 +163,14 @@ void RunFolder::write_config(const Recipe& recipe, const RunState& state,
 void RunFolder::write_metrics(const RunState& state) const {
   write_file(path_ / "metrics.csv", metrics_csv(state.rows));
   write_file(path_ / "norms.csv", norms_csv(state.norms));
+}
+
+std::string data_of_run(const fs::path& model_file) {
+  std::ifstream file(model_file.parent_path() / "config.json");
+  const auto json = nlohmann::json::parse(file, nullptr, false);  // no file, no JSON: discarded
+  return json.is_object() && json.contains("data") && json["data"].is_string()
+             ? json["data"].get<std::string>()
+             : std::string();
 }
 
 }  // namespace unfold

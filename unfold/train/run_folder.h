@@ -64,4 +64,8 @@ class RunFolder {
 /// finished an epoch, or the folder is none of a run.
 std::filesystem::path model_file_of(const std::filesystem::path& path);
 
+/// Where the run that this model file lies in had its data, by config.json: a name or a path. Empty for a
+/// file that lies in no run's folder.
+std::string data_of_run(const std::filesystem::path& model_file);
+
 }  // namespace unfold
