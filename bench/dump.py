@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-DTYPES = {"F32": np.float32, "F64": np.float64, "U8": np.uint8}
+DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "U8": np.uint8}
 
 
 def read(path):
