@@ -68,7 +68,10 @@ class Peer:
 
     def close(self):
         if self.process:
-            self.process.stdin.close()
+            try:
+                self.process.stdin.close()
+            except BrokenPipeError:  # it has ended already, with a request unread
+                pass
             self.process.wait()
             self.process = None
 
