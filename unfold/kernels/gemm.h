@@ -29,6 +29,7 @@ struct Gemm {
   int64_t c_row = 0;
   GemmStart start = GemmStart::bias;
   const float* bias = nullptr;  ///< (m), read only with GemmStart::bias
+  bool stream = false;
 };
 
 /// Floats of scratch that gemm() may need for any product with this k.

@@ -60,7 +60,7 @@ void linear_backward_weights(int64_t n, int64_t in, int64_t out, int64_t o0, int
   float* dyt = scratch;  // (o1-o0, n)
   transpose(n, o1 - o0, dy + o0, out, dyt, n);
   // Few rows at a time: every row of dw is a stream of its own to memory.
-  constexpr int64_t kRows = 36;
+  constexpr int64_t kRows = 42;
   for (int64_t o = o0; o < o1; o += kRows) {
     gemm({.m = std::min(kRows, o1 - o),
           .n = in,
@@ -72,7 +72,8 @@ void linear_backward_weights(int64_t n, int64_t in, int64_t out, int64_t o0, int
           .b_row = in,
           .c = dw + (o - o0) * in,
           .c_row = in,
-          .start = overwrite ? GemmStart::bias : GemmStart::add},
+          .start = overwrite ? GemmStart::bias : GemmStart::add,
+          .stream = overwrite},
          scratch + whole_lines((out + kPad) * n));
   }
   if (!db) return;

@@ -72,6 +72,8 @@ constexpr int kMostTiles = 6, kPanels = 1;
 constexpr int kMostTiles = 3, kPanels = 1;
 #endif
 
+constexpr int64_t kDepth = 4;  // channel tiles of the source that are multiplied at once
+
 /// The products of some tiles at one point: values (tiles x k) times weights (k x 16).
 struct Product {
   const float* values;
@@ -81,17 +83,24 @@ struct Product {
   int64_t w_panel;
   float* to;
   int64_t to_panel;
+  bool add;  // to the products of channels before these
 };
 
 template <int kTiles, int kTilePanels>
 void product(const Product& p) {
   const D d;
   constexpr int kPanelVectors = static_cast<int>(kNhwcTile / kLanes), kVectors = kPanelVectors * kTilePanels;
+  float* const to = p.to;
+  const int64_t to_panel = p.to_panel;
+  const auto at = [=](int t, int v) {
+    return to + v / kPanelVectors * to_panel + t * kNhwcTile + v % kPanelVectors * kLanes;
+  };
+  const bool add = p.add;
   V sum[kTiles][kVectors];
 #pragma GCC unroll 16
   for (int t = 0; t < kTiles; ++t) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) sum[t][v] = hn::Zero(d);
+    for (int v = 0; v < kVectors; ++v) sum[t][v] = add ? hn::Load(d, at(t, v)) : hn::Zero(d);
   }
   const float* values = p.values;
   const float* w = p.w;
@@ -111,14 +120,10 @@ void product(const Product& p) {
       }
     }
   }
-  float* const to = p.to;
-  const int64_t to_panel = p.to_panel;
 #pragma GCC unroll 16
   for (int t = 0; t < kTiles; ++t) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      hn::Store(sum[t][v], d, to + v / kPanelVectors * to_panel + t * kNhwcTile + v % kPanelVectors * kLanes);
-    }
+    for (int v = 0; v < kVectors; ++v) hn::Store(sum[t][v], d, at(t, v));
   }
 }
 
@@ -132,38 +137,61 @@ constexpr ProductFunctions products(std::index_sequence<kIndex...>) {
 using Tiles = std::make_index_sequence<kMostTiles>;
 constexpr ProductFunctions kProducts1 = products<1>(Tiles()), kProducts2 = products<kPanels>(Tiles());
 
-/// All products of `tiles` tiles with channel tiles [tile0, tile1).
+/// Weights of the next products, fetched while others are computed.
+struct Ahead {
+  const float* w;
+  int64_t w_panel, rows;
+
+  void fetch(int64_t count, int64_t panels) {
+    const int64_t now = std::min(rows, count);
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      for (int64_t r = 0; r < now; ++r) hwy::Prefetch(w + panel * w_panel + r * kNhwcTile);
+    }
+    w += now * kNhwcTile;
+    rows -= now;
+  }
+};
+
+/// All products of `tiles` tiles with channel tiles [tile0, tile1). Few of the source's channels at a time,
+/// so that their weights, and the next ones, stay in the first-level cache while the tiles pass.
 void block_products(const nhwc::WinogradCall& call, const nhwc::WinogradBlock& block, int64_t tiles,
                     int64_t tile0, int64_t tile1) {
   const PointWeights weights(call.g.in);
   const int64_t parts = nhwc::divide_up(tiles, kMostTiles), small = tiles / parts, larger = tiles % parts;
+  const int64_t channel_tiles = block.values.channel_tiles;
   for (int64_t point = 0; point < kPoints; ++point) {
+    const float* const point_weights = call.packed + point * weights.point_step();
     for (int64_t tile = tile0; tile < tile1;) {
       const int64_t panels = tile1 - tile >= kPanels ? kPanels : 1;
-      Product p{};
-      p.values = block.values.data + point * block.values.point_step();
-      p.values_step = block.values.channel_step();
-      p.channel_tiles = block.values.channel_tiles;
-      p.w = call.packed + tile * weights.tile_step() + point * weights.point_step();
-      p.w_panel = weights.tile_step();
-      p.to = block.products.data + point * block.products.point_step() +
-             (tile - tile0) * block.products.channel_step();
-      p.to_panel = block.products.channel_step();
-      // Weights of the next products, fetched while these are computed.
-      const float* ahead = tile + panels < tile1 ? p.w + panels * p.w_panel
-                           : point + 1 < kPoints ? call.packed + tile0 * weights.tile_step() +
-                                                       (point + 1) * weights.point_step()
-                                                 : p.w;
-      const int64_t ahead_rows = nhwc::divide_up(weights.k, parts);
-      for (int64_t part = 0; part < parts; ++part) {
-        for (int64_t r = part * ahead_rows; r < std::min(weights.k, (part + 1) * ahead_rows); ++r) {
-          for (int64_t panel = 0; panel < panels; ++panel)
-            hwy::Prefetch(ahead + panel * p.w_panel + r * kNhwcTile);
+      for (int64_t from = 0; from < channel_tiles; from += kDepth) {
+        const int64_t next = from + kDepth;
+        Product p{};
+        p.values = block.values.data + point * block.values.point_step() + from * block.values.channel_step();
+        p.values_step = block.values.channel_step();
+        p.channel_tiles = std::min(kDepth, channel_tiles - from);
+        p.w = point_weights + tile * weights.tile_step() + from * kNhwcTile * kNhwcTile;
+        p.w_panel = weights.tile_step();
+        p.to = block.products.data + point * block.products.point_step() +
+               (tile - tile0) * block.products.channel_step();
+        p.to_panel = block.products.channel_step();
+        p.add = from > 0;
+        Ahead ahead{p.w, p.w_panel, std::min(kDepth, channel_tiles) * kNhwcTile};
+        if (next < channel_tiles) {
+          ahead.w += kDepth * kNhwcTile * kNhwcTile;
+          ahead.rows = std::min(kDepth, channel_tiles - next) * kNhwcTile;
+        } else if (tile + panels < tile1) {
+          ahead.w = point_weights + (tile + panels) * weights.tile_step();
+        } else if (point + 1 < kPoints) {
+          ahead.w = point_weights + weights.point_step() + tile0 * weights.tile_step();
         }
-        const int64_t count = small + (part < larger);
-        (panels == 1 ? kProducts1 : kProducts2)[static_cast<size_t>(count - 1)](p);
-        p.values += count * kNhwcTile;
-        p.to += count * kNhwcTile;
+        const int64_t rows_of_part = nhwc::divide_up(ahead.rows, parts);
+        for (int64_t part = 0; part < parts; ++part) {
+          const int64_t count = small + (part < larger);
+          ahead.fetch(rows_of_part, panels);
+          (panels == 1 ? kProducts1 : kProducts2)[static_cast<size_t>(count - 1)](p);
+          p.values += count * kNhwcTile;
+          p.to += count * kNhwcTile;
+        }
       }
       tile += panels;
     }
