@@ -153,14 +153,12 @@ class Ours {
 
 constexpr std::array<const char*, 3> kPassNames{"forward", "backward data", "backward weights"};
 
-/// Seconds of one of several runs. Sleeps first, where they are short: workers of the last one's turn spin
-/// for a while before they sleep, and would take the processors from this one's.
+/// Seconds of one of several runs. Sleeps first: GOMP's threads spin for a while behind their last turn
+/// (300,000 pauses, some 14 ms where one takes 140 cycles), and would take the processors from this one's.
 template <class Run>
 double seconds(int64_t times, const Run& run) {
-  if (times > 1) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    run();
-  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  if (times > 1) run();
   const auto begin = std::chrono::steady_clock::now();
   for (int64_t i = 0; i < times; ++i) run();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() /

@@ -30,9 +30,9 @@ constexpr int kRows = 14;
 constexpr int kRows = 6;
 #endif
 
-constexpr int64_t kBlockK = 256;   // a packed panel of B (kBlockK x 2 vectors) stays in the first-level cache
-constexpr int64_t kBlockM = 120;   // that many rows of A per block stay in the second level
-constexpr int64_t kPacked = 256*128;
+constexpr int64_t kBlockK = 256;  // a packed panel of B (kBlockK x 2 vectors) stays in the first-level cache
+constexpr int64_t kBlockM = 120;  // that many rows of A per block stay in the second level
+constexpr int64_t kPacked = 256 * 128;
 constexpr int64_t kPackFrom = 32;  // rows of C from which copying a panel of B pays for itself
 
 /// One product of a tile: rows x (vectors*lanes) of C, in one pass over k.
@@ -149,7 +149,8 @@ void Product(const Gemm& g, float* scratch) {
   const int64_t wide = kVectors * lanes;
   // A sum that is added to C at its end must not be cut: its K runs in one pass.
   const int64_t block_k = g.start == GemmStart::add ? std::max<int64_t>(g.k, 1) : kBlockK;
-  const int64_t most = std::max<int64_t>(1, kPacked / (std::min(block_k, std::max<int64_t>(g.k, 1)) * wide)) * wide;
+  const int64_t most =
+      std::max<int64_t>(1, kPacked / (std::min(block_k, std::max<int64_t>(g.k, 1)) * wide)) * wide;
   for (int64_t pc = 0; pc < std::max<int64_t>(g.k, 1); pc += block_k) {
     const int64_t k = std::min(block_k, g.k - pc);
     for (int64_t ic = 0; ic < g.m; ic += kBlockM) {
@@ -159,10 +160,17 @@ void Product(const Gemm& g, float* scratch) {
         const bool narrow = g.n - jr <= lanes;
         const int64_t full = narrow ? lanes : wide;
         const int64_t width = std::min(full, g.n - jr);
-        Tile t{g.a + ic * g.a_row + pc * g.a_col, g.a_row, g.a_col,
-               g.b + pc * g.b_row + jr,           g.b_row, k,
-               g.c + ic * g.c_row + jr,           g.c_row, pc == 0 ? g.start : GemmStart::chain,
-               g.bias ? g.bias + ic : nullptr,    g.stream && width == full};
+        Tile t{g.a + ic * g.a_row + pc * g.a_col,
+               g.a_row,
+               g.a_col,
+               g.b + pc * g.b_row + jr,
+               g.b_row,
+               k,
+               g.c + ic * g.c_row + jr,
+               g.c_row,
+               pc == 0 ? g.start : GemmStart::chain,
+               g.bias ? g.bias + ic : nullptr,
+               g.stream && width == full};
         if (width < full || (m >= kPackFrom && g.b_row != full)) {
           if (jr >= first + packed) {
             first = jr;
@@ -198,7 +206,7 @@ HWY_EXPORT(Target);
 // A packed panel is two vectors wide. 16 floats are the widest vector of any target that may be chosen at run
 // time; HWY_MAX_BYTES would be the baseline target's here.
 int64_t gemm_scratch(int64_t k) {
-  return std::max<int64_t>(std::max<int64_t>(k, 1) * 2 * 16, 256*128+64);
+  return std::max<int64_t>(std::max<int64_t>(k, 1) * 2 * 16, 256 * 128 + 64);
 }
 
 void gemm(const Gemm& g, float* scratch) {

@@ -51,6 +51,7 @@ struct Tile {
   int64_t to_at;
   const float* start;  // where chains start, by channel; null: at `to`, continuing
   bool relu;           // the last runs: apply the epilogue
+  bool stream;         // `to` past the caches
 };
 
 /// Accumulators from `start` or `to`.
@@ -68,7 +69,7 @@ HWY_INLINE void load(const Tile& t, hn::Vec<Full> (&sum)[kPixels][kVectors]) {
 }
 
 template <int kPixels, int kVectors>
-HWY_INLINE void store(const Tile& t, const hn::Vec<Full> (&sum)[kPixels][kVectors]) {
+HWY_INLINE void store(const Tile& t, hn::Vec<Full> (&sum)[kPixels][kVectors]) {
   const Full d;
   constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(Full()));
   float* to[kPixels];  // vectors may alias anything: the compiler would read them again after every store
@@ -79,8 +80,15 @@ HWY_INLINE void store(const Tile& t, const hn::Vec<Full> (&sum)[kPixels][kVector
     for (int p = 0; p < kPixels; ++p) {
 #pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) {
-        hn::StoreU(hn::IfThenZeroElse(hn::Lt(sum[p][v], hn::Zero(d)), sum[p][v]), d, to[p] + v * kLanes);
+        sum[p][v] = hn::IfThenZeroElse(hn::Lt(sum[p][v], hn::Zero(d)), sum[p][v]);
       }
+    }
+  }
+  if (t.stream) {
+#pragma GCC unroll 16
+    for (int p = 0; p < kPixels; ++p) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) hn::Stream(sum[p][v], d, to[p] + v * kLanes);
     }
   } else {
 #pragma GCC unroll 16
@@ -149,9 +157,42 @@ struct Ahead {
   }
 };
 
+/// The source of the rows behind those of a block, fetched into the second level while these are computed:
+/// some lines with every tile.
+class AheadSource {
+ public:
+  AheadSource(const nhwc::GatherCall& call, const PixelBlock& block, int64_t row) {
+    const int64_t last = std::min(call.range.row1, row + block.rows());
+    if (row == last) return;
+    at_ = source_end(call, row);
+    end_ = source_end(call, last);
+    const int64_t passes = nhwc::divide_up(call.range.tile1 - call.range.tile0, kPanels) *
+                           nhwc::divide_up(call.g.k(), block.k_block());
+    lines_of_tile_ = nhwc::divide_up((end_ - at_) / kLine, passes * (block.pixels() / kMostPixels + 1));
+  }
+
+  void fetch() {
+    for (int64_t i = 0; i < lines_of_tile_ && at_ < end_; ++i, at_ += kLine) __builtin_prefetch(at_, 0, 2);
+  }
+
+ private:
+  static constexpr int64_t kLine = 16;  // floats
+
+  /// Behind what the rows before `row` read.
+  static const float* source_end(const nhwc::GatherCall& call, int64_t row) {
+    const nhwc::Axis &h = call.g.h, &w = call.g.w;
+    const nhwc::Taps taps = h.at((row - 1) % h.outputs);
+    const int64_t end = std::min(h.sources, taps.source + taps.count * h.source_step);
+    return call.source + ((row - 1) / h.outputs * h.sources + end) * w.sources * call.g.in();
+  }
+
+  const float *at_ = nullptr, *end_ = nullptr;
+  int64_t lines_of_tile_ = 0;
+};
+
 /// All pixels of a class, in tiles of nearly one size.
 void class_tiles(const TileFunctions& functions, const PixelBlock& block, const PixelClass& c, Ahead& ahead,
-                 Tile& t) {
+                 AheadSource& source, Tile& t) {
   const int64_t pixels = c.pixel1 - c.pixel0, tiles = nhwc::divide_up(pixels, kMostPixels);
   const int64_t small = pixels / tiles, larger = pixels % tiles;
   int64_t pixel = c.pixel0;
@@ -160,6 +201,7 @@ void class_tiles(const TileFunctions& functions, const PixelBlock& block, const 
     t.from = block.from + pixel;
     t.to = block.to + pixel;
     ahead.fetch();
+    source.fetch();
     functions[static_cast<size_t>(count - 1)](t);
     pixel += count;
   }
@@ -186,7 +228,8 @@ void ragged_class_tiles(const PixelBlock& block, const PixelClass& c, int64_t wi
 
 /// One or more channel tiles of all pixels of a block: blocks of k outside, so that their weights stay in the
 /// first-level cache while the pixels pass.
-void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_t tile, int64_t panels) {
+void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, AheadSource& source, int64_t tile,
+                   int64_t panels) {
   const nhwc::Gathering& g = call.g;
   const int64_t of_group = g.group_tiles(), k = g.k();
   const int64_t group = tile / of_group, first = tile % of_group * kNhwcTile;
@@ -210,6 +253,7 @@ void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_
       ahead = {k1 < k ? t.w + k1 * kNhwcTile : t.w + panels * t.w_panel, t.w_panel, panels, next, 0};
       ahead.rows_of_tile = nhwc::divide_up(next, block.pixels() / kMostPixels + 1);
     }
+    t.stream = call.streams && k0 == 0 && k1 == k;  // sums that are read again must stay
     t.relu = k1 == k && call.epilogue == NhwcEpilogue::relu;
     for (int64_t i = 0; i < block.class_count; ++i) {
       const PixelClass& c = block.classes[i];
@@ -223,7 +267,7 @@ void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, int64_
       if (width % kNhwcTile) {
         ragged_class_tiles(block, c, width, t);
       } else {
-        class_tiles(panels == 1 ? kWide1 : kWide2, block, c, ahead, t);
+        class_tiles(panels == 1 ? kWide1 : kWide2, block, c, ahead, source, t);
       }
     }
   }
@@ -236,15 +280,18 @@ void NhwcGather(const nhwc::GatherCall& call) {
   const NhwcRange& range = call.range;
   PixelBlock block(g, call.scratch);
   for (int64_t row = range.row0; row < range.row1; row += block.rows()) {
-    block.build(row, std::min(range.row1, row + block.rows()), call.source, call.out);
+    const int64_t end = std::min(range.row1, row + block.rows());
+    block.build(row, end, call.source, call.out);
+    AheadSource source(call, block, end);
     for (int64_t tile = range.tile0; tile < range.tile1;) {
       const int64_t full_in_group = g.group_out / kNhwcTile - tile % g.group_tiles();
       const int64_t panels =
           std::min({range.tile1 - tile, full_in_group, int64_t{kPanels}}) == kPanels ? kPanels : 1;
-      channel_tiles(call, block, tile, panels);
+      channel_tiles(call, block, source, tile, panels);
       tile += panels;
     }
   }
+  if (call.streams) hwy::FlushStream();
 }
 
 const char* NhwcTarget() {

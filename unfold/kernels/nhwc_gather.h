@@ -16,6 +16,7 @@ struct GatherCall {
   NhwcEpilogue epilogue;
   float* out;
   float* scratch;  ///< PixelBlock::floats()
+  bool streams;    ///< `out` past the caches, as it is too large for them
 };
 
 /// Overwrites the range of `out`.

@@ -259,6 +259,7 @@ void NhwcWinograd(const nhwc::WinogradCall& call, const nhwc::WinogradBlock& blo
       }
     }
   }
+  if (call.streams) hwy::FlushStream();
 }
 
 const char* NhwcWinogradTarget() {
@@ -278,16 +279,13 @@ using nhwc::TileGrid;
 
 namespace {
 
-constexpr int64_t kFarFloats = 4 * 1024 * 1024;  // 16 MiB: what is read later will have left the caches
-
 int64_t sweep_scratch(const TileGrid& g, int64_t images) {
   return nhwc::WinogradBlock(g, images, nullptr).floats;
 }
 
 void sweep(nhwc::WinogradCall call, int64_t images) {
   const TileGrid& g = call.g;
-  call.streams = images * g.oh * g.ow * g.out > kFarFloats && g.out % kNhwcTile == 0 &&
-                 reinterpret_cast<uintptr_t>(call.out) % 64 == 0;
+  call.streams = nhwc::too_large(call.out, images * g.oh * g.ow * g.out, g.out);
   HWY_DYNAMIC_DISPATCH(NhwcWinograd)(call, nhwc::WinogradBlock(call.g, images, call.scratch));
 }
 
