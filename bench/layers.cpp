@@ -132,8 +132,9 @@ class Ours {
   /// The parts of `rows` (0: never cut) by `tiles`, one a task.
   template <class Task>
   void each(int64_t rows, int64_t tiles, const Task& task) {
-    constexpr int64_t kPartsPerThread = 4, kLeastRows = 4;
-    const int64_t parts = pool_.threads() == 1 ? 1 : kPartsPerThread * pool_.threads();
+    constexpr int64_t kPartsPerThread = 4, kLeastRows = 4, kLeastTiles = 4;
+    int64_t parts = pool_.threads() == 1 ? 1 : kPartsPerThread * pool_.threads();
+    if (rows == 0) parts = std::clamp<int64_t>(tiles / kLeastTiles, pool_.threads(), parts);
     const bool by_rows = rows > 0 && (rows >= kLeastRows * parts || tiles < parts);
     pool_.run(parts, [&](int64_t part, int worker) {
       const auto cut = [&](int64_t size) {
