@@ -4,14 +4,14 @@
 #include <array>
 #include <utility>
 
-#include <hwy/cache_control.h>
-
 #include "unfold/kernels/simd.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "unfold/kernels/gemm.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+
+#include <hwy/cache_control.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace unfold::HWY_NAMESPACE {
@@ -31,9 +31,9 @@ constexpr int kRows = 6;
 #endif
 
 constexpr int64_t kBlockK = 256;  // a packed panel of B (kBlockK x 2 vectors) stays in the first-level cache
-constexpr int64_t kBlockM = 120;  // that many rows of A per block stay in the second level
-constexpr int64_t kPacked = 256 * 128;
-constexpr int64_t kPackFrom = 32;  // rows of C from which copying a panel of B pays for itself
+constexpr int64_t kNarrowBlockK = 2048;  // of one panel alone: A is read once, and long rows are foreseen
+constexpr int64_t kBlockM = 120;         // that many rows of A per block stay in the second level
+constexpr int64_t kPackFrom = 32;        // rows of C from which copying a panel of B pays for itself
 
 /// One product of a tile: rows x (vectors*lanes) of C, in one pass over k.
 struct Tile {
@@ -45,7 +45,7 @@ struct Tile {
   int64_t c_row;
   GemmStart start;
   const float* bias;
-  bool stream;
+  bool stream;  // the start is not `add`
 };
 
 template <int kTileRows, int kTileVectors>
@@ -81,9 +81,9 @@ void tile(const Tile& t) {
       float* c = t.c + r * t.c_row + v * lanes;
       if (t.stream) {
         hn::Stream(sum[r][v], d, c);
-        continue;
+      } else {
+        hn::StoreU(t.start == GemmStart::add ? hn::Add(hn::LoadU(d, c), sum[r][v]) : sum[r][v], d, c);
       }
-      hn::StoreU(t.start == GemmStart::add ? hn::Add(hn::LoadU(d, c), sum[r][v]) : sum[r][v], d, c);
     }
   }
 }
@@ -127,38 +127,36 @@ void panel(const std::array<TileFunction, kRows>& functions, int64_t full, int64
   }
 }
 
-/// Panels of B one behind the other: packed[panel][k][full] <- B[k][width], zeros behind the last. Rows are
-/// read as far as all the panels reach, since B may be large, and its rows far apart.
-void pack_panels(const float* b, int64_t b_row, int64_t k, int64_t width, int64_t full, float* packed) {
+/// packed[k][full] <- B[k][width], zeros behind it.
+void pack_panel(const float* b, int64_t b_row, int64_t k, int64_t width, int64_t full, float* packed) {
   const D d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t i = 0; i < k; ++i, b += b_row, packed += full) {
-    float* to = packed;
-    int64_t at = 0;
-    for (; at + full <= width; at += full, to += k * full) {
-      for (int64_t v = 0; v < full; v += lanes) hn::StoreU(hn::LoadU(d, b + at + v), d, to + v);
+  if (width == full) {
+    for (int64_t i = 0; i < k; ++i, b += b_row, packed += full) {
+      for (size_t v = 0; v < static_cast<size_t>(full); v += hn::Lanes(d)) {
+        hn::StoreU(hn::LoadU(d, b + v), d, packed + v);
+      }
     }
-    if (at == width) continue;
-    std::copy(b + at, b + width, to);
-    std::fill(to + width - at, to + full, 0.0f);
+    return;
+  }
+  for (int64_t i = 0; i < k; ++i, b += b_row, packed += full) {
+    std::copy(b, b + width, packed);
+    std::fill(packed + width, packed + full, 0.0f);
   }
 }
 
 void Product(const Gemm& g, float* scratch) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
-  const int64_t wide = kVectors * lanes;
+  int64_t block_k = g.n <= kVectors * lanes ? kNarrowBlockK : kBlockK;
   // A sum that is added to C at its end must not be cut: its K runs in one pass.
-  const int64_t block_k = g.start == GemmStart::add ? std::max<int64_t>(g.k, 1) : kBlockK;
-  const int64_t most =
-      std::max<int64_t>(1, kPacked / (std::min(block_k, std::max<int64_t>(g.k, 1)) * wide)) * wide;
+  if (g.start == GemmStart::add) block_k = std::max<int64_t>(g.k, 1);
+  const bool stream = g.stream && g.k <= block_k;  // what is read again must stay
   for (int64_t pc = 0; pc < std::max<int64_t>(g.k, 1); pc += block_k) {
     const int64_t k = std::min(block_k, g.k - pc);
     for (int64_t ic = 0; ic < g.m; ic += kBlockM) {
       const int64_t m = std::min(kBlockM, g.m - ic);
-      int64_t packed = 0, first = 0;  // columns in scratch, and the first of them
       for (int64_t jr = 0; jr < g.n;) {
         const bool narrow = g.n - jr <= lanes;
-        const int64_t full = narrow ? lanes : wide;
+        const int64_t full = narrow ? lanes : kVectors * lanes;
         const int64_t width = std::min(full, g.n - jr);
         Tile t{g.a + ic * g.a_row + pc * g.a_col,
                g.a_row,
@@ -170,15 +168,10 @@ void Product(const Gemm& g, float* scratch) {
                g.c_row,
                pc == 0 ? g.start : GemmStart::chain,
                g.bias ? g.bias + ic : nullptr,
-               g.stream && width == full};
+               stream && width == full};
         if (width < full || (m >= kPackFrom && g.b_row != full)) {
-          if (jr >= first + packed) {
-            first = jr;
-            packed = narrow ? width : std::min(most, (g.n - jr) / wide * wide);
-            if (packed == 0) packed = width;
-            pack_panels(t.b, t.b_row, k, packed, full, scratch);
-          }
-          t.b = scratch + (jr - first) * k;
+          pack_panel(t.b, t.b_row, k, width, full, scratch);
+          t.b = scratch;
           t.b_row = full;
         }
         panel(narrow ? kTiles1 : kTiles2, full, width, m, t);
@@ -186,7 +179,7 @@ void Product(const Gemm& g, float* scratch) {
       }
     }
   }
-  if (g.stream) hwy::FlushStream();
+  if (stream) hwy::FlushStream();
 }
 
 const char* Target() {
@@ -206,7 +199,7 @@ HWY_EXPORT(Target);
 // A packed panel is two vectors wide. 16 floats are the widest vector of any target that may be chosen at run
 // time; HWY_MAX_BYTES would be the baseline target's here.
 int64_t gemm_scratch(int64_t k) {
-  return std::max<int64_t>(std::max<int64_t>(k, 1) * 2 * 16, 256 * 128 + 64);
+  return std::max<int64_t>(k, 1) * 2 * 16;
 }
 
 void gemm(const Gemm& g, float* scratch) {

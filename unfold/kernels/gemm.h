@@ -29,7 +29,7 @@ struct Gemm {
   int64_t c_row = 0;
   GemmStart start = GemmStart::bias;
   const float* bias = nullptr;  ///< (m), read only with GemmStart::bias
-  bool stream = false;
+  bool stream = false;          ///< C, whose rows are whole cache lines, is written past the caches (far.h)
 };
 
 /// Floats of scratch that gemm() may need for any product with this k.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "unfold/kernels/far.h"
 #include "unfold/kernels/gemm.h"
 #include "unfold/kernels/scratch.h"
 
@@ -60,7 +61,7 @@ void linear_backward_weights(int64_t n, int64_t in, int64_t out, int64_t o0, int
   float* dyt = scratch;  // (o1-o0, n)
   transpose(n, o1 - o0, dy + o0, out, dyt, n);
   // Few rows at a time: every row of dw is a stream of its own to memory.
-  constexpr int64_t kRows = 42;
+  constexpr int64_t kRows = 42;  // tiles of 14 or of 6
   for (int64_t o = o0; o < o1; o += kRows) {
     gemm({.m = std::min(kRows, o1 - o),
           .n = in,
@@ -73,7 +74,7 @@ void linear_backward_weights(int64_t n, int64_t in, int64_t out, int64_t o0, int
           .c = dw + (o - o0) * in,
           .c_row = in,
           .start = overwrite ? GemmStart::bias : GemmStart::add,
-          .stream = overwrite},
+          .stream = overwrite && too_far(dw, in * out, in)},
          scratch + whole_lines((out + kPad) * n));
   }
   if (!db) return;

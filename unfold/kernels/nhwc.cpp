@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "unfold/kernels/far.h"
 #include "unfold/kernels/nhwc_depthwise.h"
 #include "unfold/kernels/nhwc_gather.h"
 #include "unfold/kernels/nhwc_geometry.h"
@@ -67,13 +68,13 @@ int64_t nhwc_backward_data_scratch(const Conv2dShape& s) {
 void nhwc_forward(const Conv2dShape& s, const NhwcRange& range, const float* x, const float* packed,
                   const float* b, NhwcEpilogue epilogue, float* y, float* scratch) {
   gather({Gathering::forward(s), range, x, packed, b, epilogue, y, scratch,
-          nhwc::too_large(y, s.n * s.y_image(), s.oc)});
+          too_far(y, s.n * s.y_image(), s.oc)});
 }
 
 void nhwc_backward_data(const Conv2dShape& s, const NhwcRange& range, const float* turned, const float* dy,
                         float* dx, float* scratch) {
   gather({Gathering::backward(s), range, dy, turned, nullptr, NhwcEpilogue::none, dx, scratch,
-          nhwc::too_large(dx, s.n * s.x_image(), s.ic)});
+          too_far(dx, s.n * s.x_image(), s.ic)});
 }
 
 }  // namespace unfold

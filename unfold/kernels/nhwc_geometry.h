@@ -16,12 +16,6 @@ inline int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-/// Whether an output is better written past the caches: what is read later will have left them (16 MiB), and
-/// pixels are whole cache lines.
-inline bool too_large(const float* out, int64_t floats, int64_t channels) {
-  return floats > 4 * 1024 * 1024 && channels % 16 == 0 && reinterpret_cast<uintptr_t>(out) % 64 == 0;
-}
-
 /// Takes arrays from a block of scratch, each on a cache line. Without a block it only counts.
 class Carver {
  public:

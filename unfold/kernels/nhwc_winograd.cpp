@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "unfold/kernels/far.h"
 #include "unfold/kernels/nhwc_winograd.h"
 #include "unfold/kernels/simd.h"
 
@@ -285,7 +286,7 @@ int64_t sweep_scratch(const TileGrid& g, int64_t images) {
 
 void sweep(nhwc::WinogradCall call, int64_t images) {
   const TileGrid& g = call.g;
-  call.streams = nhwc::too_large(call.out, images * g.oh * g.ow * g.out, g.out);
+  call.streams = too_far(call.out, images * g.oh * g.ow * g.out, g.out);
   HWY_DYNAMIC_DISPATCH(NhwcWinograd)(call, nhwc::WinogradBlock(call.g, images, call.scratch));
 }
 
