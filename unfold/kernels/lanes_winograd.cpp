@@ -28,8 +28,14 @@ struct WinogradSweep {
   int64_t n, in, in_h, in_w, pad, out, out_h, out_w, kernel_h, step_h, move_h;
   Reach* rows;  // (out_h)
   const float *x, *points, *bias;
-  float *y, *values, *products;  // values (point, in, in_h, tiles, 16), products (point, out, tiles, 16)
+  float *y, *values, *products;  // values (point, in, in_h, tiles, 16), products (point, out, row, tiles, 16)
 };
+
+/// Rows of outputs whose products are computed together: in memory the tiles of one row follow those of
+/// another, and these fill groups of four vectors.
+inline int64_t rows_at_once(int64_t tiles) {
+  return 4 / std::gcd(tiles, int64_t{4});
+}
 
 }  // namespace unfold::lanes
 #endif
@@ -38,23 +44,34 @@ HWY_BEFORE_NAMESPACE();
 namespace unfold::lanes::HWY_NAMESPACE {
 namespace {  // other files have functions of their own by these names
 
-/// A row of outputs from its products: y[k] = bias + sum over points of power * product.
+/// Row oh of the outputs from the products of the row-th of `rows`: y[k] = bias + sum over points of power *
+/// product.
 template <int kR>
-void OutputRow(const WinogradSweep& s, int64_t oh, int64_t tiles) {
+void OutputRow(const WinogradSweep& s, int64_t oh, int64_t row, int64_t rows, int64_t tiles) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t parts = parts_of(s.n), point = point_of(s.out * tiles);
+  const int64_t parts = parts_of(s.n), point = point_of(s.out * rows * tiles);
   for (int64_t o = 0; o < s.out; ++o) {
     const V bias = hn::Set(d, s.bias ? s.bias[o] : 0.0f);
     for (int64_t t = 0; t < tiles; ++t) {
       const int64_t count = std::min<int64_t>(kR, s.out_w - t * kR);
       for (int64_t p = 0; p < parts; ++p) {
-        const float* from = s.products + (o * tiles + t) * kLanes + p * lanes;
+        const float* from = s.products + ((o * rows + row) * tiles + t) * kLanes + p * lanes;
         FromPoints<kR>(d, from, point, bias, count,
                        s.y + ((o * s.out_h + oh) * s.out_w + t * kR) * kLanes + p * lanes, kLanes);
       }
     }
   }
+}
+
+/// Rows from oh on that the same taps reach, at most `most`.
+int64_t RowsAlike(const WinogradSweep& s, int64_t oh, int64_t most) {
+  int64_t rows = 1;
+  while (rows < most && oh + rows < s.out_h && s.rows[oh + rows].first == s.rows[oh].first &&
+         s.rows[oh + rows].count == s.rows[oh].count && s.rows[oh + rows].at == s.rows[oh].at + rows) {
+    ++rows;
+  }
+  return rows;
 }
 
 template <int kR>
@@ -63,10 +80,12 @@ void Sweep(const WinogradSweep& s) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
   const int64_t parts = parts_of(s.n), tiles = tiles_of(s.out_w, kR);
   const int64_t blocks = (s.out + kMaxTile - 1) / kMaxTile, patch = s.in * s.kernel_h;
-  const int64_t value_point = point_of(s.in * s.in_h * tiles), product_point = point_of(s.out * tiles);
+  const int64_t most = kMaxVectors < 4 ? 1 : rows_at_once(tiles), product_row = most * tiles * kLanes;
+  const int64_t value_point = point_of(s.in * s.in_h * tiles), product_point = point_of(s.out * most * tiles);
   Values<kR>(s.n, s.in, 0, s.in_h, 0, s.in_w, s.pad, tiles, s.x, s.values);
-  for (int64_t oh = 0; oh < s.out_h; ++oh) {
+  for (int64_t oh = 0; oh < s.out_h;) {
     const Reach& row = s.rows[oh];
+    const int64_t rows = RowsAlike(s, oh, most), vectors = rows * tiles;
     for (int i = 0; i < kCount; ++i) {
       const float* x = s.values + i * value_point + row.at * tiles * kLanes;
       for (int64_t block = 0; block < blocks; ++block) {
@@ -80,26 +99,26 @@ void Sweep(const WinogradSweep& s) {
         t.x_col = s.move_h * tiles * kLanes;
         t.w_col = s.step_h * q;
         const float* w = s.points + (i * s.out + o) * patch + row.first * q;
-        float* y = s.products + i * product_point + o * tiles * kLanes;
+        float* y = s.products + i * product_point + o * product_row;
         if (parts > 1) {
-          for (int64_t tile = 0; tile < tiles; ++tile) {
+          for (int64_t tile = 0; tile < vectors; ++tile) {
             for (int64_t p = 0; p < parts; p += 2) {
               const int64_t at = tile * kLanes + p * lanes;
               dot_of(q, std::min<int64_t>(2, parts - p))(t, x + at, lanes, w, nullptr, y + at, lanes,
-                                                         tiles * kLanes);
+                                                         product_row);
             }
           }
         } else {
-          for (int64_t tile = 0; tile < tiles;) {
-            const int64_t run = std::min(kMaxVectors, tiles - tile);
-            dot_of(q, run)(t, x + tile * kLanes, kLanes, w, nullptr, y + tile * kLanes, kLanes,
-                           tiles * kLanes);
+          for (int64_t tile = 0; tile < vectors;) {
+            const int64_t run = std::min(kMaxVectors, vectors - tile);
+            dot_of(q, run)(t, x + tile * kLanes, kLanes, w, nullptr, y + tile * kLanes, kLanes, product_row);
             tile += run;
           }
         }
       }
     }
-    OutputRow<kR>(s, oh, tiles);
+    for (int64_t r = 0; r < rows; ++r) OutputRow<kR>(s, oh + r, r, most, tiles);
+    oh += rows;
   }
 }
 
@@ -158,7 +177,7 @@ WinogradSweep forward_sweep(const Conv2dShape& s, ScratchParts& parts) {
                       .bias = nullptr,
                       .y = nullptr,
                       .values = parts.take(count * point_of(s.ic * s.ih * tiles)),
-                      .products = parts.take(count * point_of(s.oc * tiles))};
+                      .products = parts.take(count * point_of(s.oc * rows_at_once(tiles) * tiles))};
   sweep.rows = reinterpret_cast<Reach*>(parts.take(s.oh * 3));
   return sweep;
 }
@@ -184,7 +203,7 @@ WinogradSweep backward_sweep(const Conv2dShape& s, ScratchParts& parts) {
                       .bias = nullptr,
                       .y = nullptr,
                       .values = parts.take(count * point_of(s.oc * s.oh * tiles)),
-                      .products = parts.take(count * point_of(s.ic * tiles))};
+                      .products = parts.take(count * point_of(s.ic * rows_at_once(tiles) * tiles))};
   sweep.rows = reinterpret_cast<Reach*>(parts.take(s.ih * 3));
   return sweep;
 }
