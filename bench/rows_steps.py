@@ -214,11 +214,11 @@ def wide_train(options, pool, say, work):
         result = pool.get("torch_steps.py", "--threads", "2").ask(do="check", net=model, dump=str(path))
         path.unlink()
         text = checked([result])
-        torch = torch_contenders(options, pool, model, batch, threads=(2,), seconds=0.01, images=3 * batch, warm=0.1,
+        torch = torch_contenders(options, pool, model, batch, threads=(2,), seconds=2, images=3 * batch, warm=0.1,
                                  allocators=("malloc", "jemalloc"), compile_with=("malloc",) if batch == 32 else ())
-        old = old_torch(options, pool, model, batch, threads=(2,), seconds=0.01, images=3 * batch, warm=0.1,
+        old = old_torch(options, pool, model, batch, threads=(2,), seconds=2, images=3 * batch, warm=0.1,
                         layouts=("nhwc",))
-        own = ours(options, model, batch, "--optimizer", "sgd", "--repeats", 1, threads=(2,), seconds=0.01)
+        own = ours(options, model, batch, "--optimizer", "sgd", "--repeats", 1, threads=(2,), seconds=2)
         raced, screened = contest(options, say, [(torch, 2), (old, 0)], own)
         works.append(work(f"{'AlexNet' if model == 'alexnet' else 'VGG-16'} training step, batch {batch}", raced, screened,
                           text, least))
