@@ -42,42 +42,57 @@ Floats numbers(int64_t count, Random& random) {
   return x;
 }
 
-/// Three images at once, whose output is written past the caches, against one after the other, whose is not.
-/// `run(shape, in, out)` computes images of `in_image` floats into some of `out_image`.
+/// Three images at once, whose output is written past the caches if whole cache lines are written at once (of
+/// `row` floats), against one after the other, whose is not. `run(shape, in, out)` computes images of
+/// `in_image` floats into some of `out_image`.
 template <class Run>
-void images_agree(Conv2dShape s, int64_t in_image, int64_t out_image, int64_t out_channels, Run run) {
+void images_agree(Conv2dShape s, int64_t in_image, int64_t out_image, int64_t row, Run run) {
   Random random(71, "far");
   Floats in = numbers(s.n * in_image, random), whole(s.n * out_image), parts(s.n * out_image);
-  REQUIRE(too_far(whole.data(), s.n * out_image, out_channels));
-  REQUIRE(!too_far(parts.data(), out_image, out_channels));
+  REQUIRE(too_far(whole.data(), s.n * out_image, row) == (row % 16 == 0));
+  REQUIRE(!too_far(parts.data(), out_image, row));
   run(s, in.data(), whole.data());
   const int64_t images = std::exchange(s.n, 1);
   for (int64_t i = 0; i < images; ++i) run(s, in.data() + i * in_image, parts.data() + i * out_image);
   CHECK(whole == parts);
 }
 
+/// Forward of `s`, with and without ReLU.
+void forward_agrees(const Conv2dShape& s) {
+  Random random(72, "far");
+  Floats w = numbers(nhwc_weight_floats(s), random), b = numbers(s.oc, random);
+  for (const NhwcEpilogue epilogue : {NhwcEpilogue::none, NhwcEpilogue::relu}) {
+    images_agree(s, s.x_image(), s.y_image(), s.group_oc(),
+                 [&](const Conv2dShape& some, const float* x, float* y) {
+                   Floats scratch(nhwc_forward_scratch(some));
+                   nhwc_forward(some, {0, some.n * some.oh, 0, nhwc_output_tiles(some)}, x, w.data(),
+                                b.data(), epilogue, y, scratch.data());
+                 });
+  }
+}
+
+void backward_data_agrees(const Conv2dShape& s) {
+  Random random(76, "far");
+  Floats turned = numbers(nhwc_turned_weight_floats(s), random);
+  images_agree(s, s.y_image(), s.x_image(), s.group_ic(),
+               [&](const Conv2dShape& some, const float* dy, float* dx) {
+                 Floats scratch(nhwc_backward_data_scratch(some));
+                 nhwc_backward_data(some, {0, some.n * some.ih, 0, nhwc_input_tiles(some)}, turned.data(), dy,
+                                    dx, scratch.data());
+               });
+}
+
 }  // namespace
 
-TEST_CASE("direct convolutions over NHWC: forward with and without ReLU, and backward data") {
+TEST_CASE("direct convolutions over NHWC, also groups that do not begin on a cache line") {
   test::on_every_target([](const std::string& target) {
     CAPTURE(target);
-    Random random(72, "far");
-    const Conv2dShape s = Conv2dShape::infer({3, 16, 160, 160}, 64, Window2d::square(1), "test");
-    Floats w = numbers(nhwc_weight_floats(s), random), b = numbers(s.oc, random);
-    for (const NhwcEpilogue epilogue : {NhwcEpilogue::none, NhwcEpilogue::relu}) {
-      images_agree(s, s.x_image(), s.y_image(), s.oc, [&](const Conv2dShape& some, const float* x, float* y) {
-        Floats scratch(nhwc_forward_scratch(some));
-        nhwc_forward(some, {0, some.n * some.oh, 0, nhwc_output_tiles(some)}, x, w.data(), b.data(), epilogue,
-                     y, scratch.data());
-      });
-    }
-    const Conv2dShape t = Conv2dShape::infer({3, 64, 160, 160}, 16, Window2d::square(1), "test");
-    Floats turned = numbers(nhwc_turned_weight_floats(t), random);
-    images_agree(t, t.y_image(), t.x_image(), t.ic, [&](const Conv2dShape& some, const float* dy, float* dx) {
-      Floats scratch(nhwc_backward_data_scratch(some));
-      nhwc_backward_data(some, {0, some.n * some.ih, 0, nhwc_input_tiles(some)}, turned.data(), dy, dx,
-                         scratch.data());
-    });
+    Window2d one = Window2d::square(1);
+    forward_agrees(Conv2dShape::infer({3, 16, 160, 160}, 64, one, "test"));
+    backward_data_agrees(Conv2dShape::infer({3, 64, 160, 160}, 16, one, "test"));
+    one.groups = 2;
+    forward_agrees(Conv2dShape::infer({3, 8, 180, 180}, 48, one, "test"));
+    backward_data_agrees(Conv2dShape::infer({3, 48, 180, 180}, 8, one, "test"));
   });
 }
 

@@ -5,9 +5,9 @@
 
 namespace unfold {
 
-/// Whether an output of `floats`, in rows of `row`, is better written past the caches: it is larger than what
-/// they keep (16 MiB), and its rows are whole cache lines. Written through them, each line would be read from
-/// memory first.
+/// Whether an output of `floats` is better written past the caches: it is larger than what they keep (16
+/// MiB), and what is written at once, `row` floats, is whole cache lines. Written through them, each line
+/// would be read from memory first.
 inline bool too_far(const float* out, int64_t floats, int64_t row) {
   return floats > 4 * 1024 * 1024 && row % 16 == 0 && reinterpret_cast<uintptr_t>(out) % 64 == 0;
 }

@@ -68,13 +68,13 @@ int64_t nhwc_backward_data_scratch(const Conv2dShape& s) {
 void nhwc_forward(const Conv2dShape& s, const NhwcRange& range, const float* x, const float* packed,
                   const float* b, NhwcEpilogue epilogue, float* y, float* scratch) {
   gather({Gathering::forward(s), range, x, packed, b, epilogue, y, scratch,
-          too_far(y, s.n * s.y_image(), s.oc)});
+          too_far(y, s.n * s.y_image(), s.group_oc())});
 }
 
 void nhwc_backward_data(const Conv2dShape& s, const NhwcRange& range, const float* turned, const float* dy,
                         float* dx, float* scratch) {
   gather({Gathering::backward(s), range, dy, turned, nullptr, NhwcEpilogue::none, dx, scratch,
-          too_far(dx, s.n * s.x_image(), s.ic)});
+          too_far(dx, s.n * s.x_image(), s.group_ic())});
 }
 
 }  // namespace unfold

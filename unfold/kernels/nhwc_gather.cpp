@@ -215,6 +215,7 @@ void ragged_class_tiles(const PixelBlock& block, const PixelClass& c, int64_t wi
   const int64_t at = t.to_at;
   t.to = edges;
   t.to_at = 0;
+  t.stream = false;
   for (int64_t pixel = c.pixel0; pixel < c.pixel1; pixel += kMostPixels) {
     const int64_t count = std::min<int64_t>(kMostPixels, c.pixel1 - pixel);
     if (!t.start) {
