@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "unfold/kernels/nhwc_ahead.h"
 #include "unfold/kernels/simd.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -17,6 +18,7 @@ HWY_BEFORE_NAMESPACE();
 namespace unfold::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
+using nhwc::AheadWeights;
 using nhwc::PixelBlock;
 using nhwc::PixelClass;
 using nhwc::Run;
@@ -142,21 +144,6 @@ constexpr TileFunctions wide(std::index_sequence<kIndex...>) {
 using Pixels = std::make_index_sequence<kMostPixels>;
 constexpr TileFunctions kWide1 = wide<1>(Pixels()), kWide2 = wide<kPanels>(Pixels());
 
-/// The weights of the next block of k, fetched while this one is computed: some rows with every tile.
-struct Ahead {
-  const float* w = nullptr;
-  int64_t w_panel = 0, panels = 0, rows = 0, rows_of_tile = 0;
-
-  void fetch() {
-    const int64_t now = std::min(rows, rows_of_tile);
-    for (int64_t panel = 0; panel < panels; ++panel) {
-      for (int64_t r = 0; r < now; ++r) hwy::Prefetch(w + panel * w_panel + r * kNhwcTile);
-    }
-    w += now * kNhwcTile;
-    rows -= now;
-  }
-};
-
 /// The source of the rows behind those of a block, fetched into the second level while these are computed:
 /// some lines with every tile.
 class AheadSource {
@@ -191,8 +178,8 @@ class AheadSource {
 };
 
 /// All pixels of a class, in tiles of nearly one size.
-void class_tiles(const TileFunctions& functions, const PixelBlock& block, const PixelClass& c, Ahead& ahead,
-                 AheadSource& source, Tile& t) {
+void class_tiles(const TileFunctions& functions, const PixelBlock& block, const PixelClass& c,
+                 AheadWeights& ahead, AheadSource& source, Tile& t) {
   const int64_t pixels = c.pixel1 - c.pixel0, tiles = nhwc::divide_up(pixels, kMostPixels);
   const int64_t small = pixels / tiles, larger = pixels % tiles;
   int64_t pixel = c.pixel0;
@@ -248,11 +235,11 @@ void channel_tiles(const nhwc::GatherCall& call, const PixelBlock& block, AheadS
   for (int64_t k0 = 0; k0 < k; k0 += block.k_block()) {
     const int64_t k1 = std::min(k, k0 + block.k_block());
     t.start = k0 == 0 ? start : nullptr;
-    Ahead ahead;
+    AheadWeights ahead;
     if (far && (k1 < k || tile + panels < call.range.tile1)) {
       const int64_t next = k1 < k ? std::min(k - k1, k1 - k0) : std::min(k, block.k_block());
       ahead = {k1 < k ? t.w + k1 * kNhwcTile : t.w + panels * t.w_panel, t.w_panel, panels, next, 0};
-      ahead.rows_of_tile = nhwc::divide_up(next, block.pixels() / kMostPixels + 1);
+      ahead.rows_of_call = nhwc::divide_up(next, block.pixels() / kMostPixels + 1);
     }
     t.stream = call.streams && k0 == 0 && k1 == k;  // sums that are read again must stay
     t.relu = k1 == k && call.epilogue == NhwcEpilogue::relu;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "unfold/kernels/far.h"
+#include "unfold/kernels/nhwc_ahead.h"
 #include "unfold/kernels/nhwc_winograd.h"
 #include "unfold/kernels/simd.h"
 
@@ -138,57 +139,43 @@ constexpr ProductFunctions products(std::index_sequence<kIndex...>) {
 using Tiles = std::make_index_sequence<kMostTiles>;
 constexpr ProductFunctions kProducts1 = products<1>(Tiles()), kProducts2 = products<kPanels>(Tiles());
 
-/// Weights of the next products, fetched while others are computed.
-struct Ahead {
-  const float* w;
-  int64_t w_panel, rows;
-
-  void fetch(int64_t count, int64_t panels) {
-    const int64_t now = std::min(rows, count);
-    for (int64_t panel = 0; panel < panels; ++panel) {
-      for (int64_t r = 0; r < now; ++r) hwy::Prefetch(w + panel * w_panel + r * kNhwcTile);
-    }
-    w += now * kNhwcTile;
-    rows -= now;
-  }
-};
-
 /// All products of `tiles` tiles with channel tiles [tile0, tile1). Few of the source's channels at a time,
 /// so that their weights, and the next ones, stay in the first-level cache while the tiles pass.
 void block_products(const nhwc::WinogradCall& call, const nhwc::WinogradBlock& block, int64_t tiles,
                     int64_t tile0, int64_t tile1) {
   const PointWeights weights(call.g.in);
   const int64_t parts = nhwc::divide_up(tiles, kMostTiles), small = tiles / parts, larger = tiles % parts;
-  const int64_t channel_tiles = block.values.channel_tiles;
+  const int64_t all = block.values.channel_tiles;
+  const auto weights_at = [&](int64_t point, int64_t tile, int64_t from) {
+    return call.packed + tile * weights.tile_step() + point * weights.point_step() +
+           from * kNhwcTile * kNhwcTile;
+  };
   for (int64_t point = 0; point < kPoints; ++point) {
-    const float* const point_weights = call.packed + point * weights.point_step();
     for (int64_t tile = tile0; tile < tile1;) {
       const int64_t panels = tile1 - tile >= kPanels ? kPanels : 1;
-      for (int64_t from = 0; from < channel_tiles; from += kDepth) {
+      for (int64_t from = 0; from < all; from += kDepth) {
         const int64_t next = from + kDepth;
         Product p{};
         p.values = block.values.data + point * block.values.point_step() + from * block.values.channel_step();
         p.values_step = block.values.channel_step();
-        p.channel_tiles = std::min(kDepth, channel_tiles - from);
-        p.w = point_weights + tile * weights.tile_step() + from * kNhwcTile * kNhwcTile;
+        p.channel_tiles = std::min(kDepth, all - from);
+        p.w = weights_at(point, tile, from);
         p.w_panel = weights.tile_step();
         p.to = block.products.data + point * block.products.point_step() +
                (tile - tile0) * block.products.channel_step();
         p.to_panel = block.products.channel_step();
         p.add = from > 0;
-        Ahead ahead{p.w, p.w_panel, std::min(kDepth, channel_tiles) * kNhwcTile};
-        if (next < channel_tiles) {
-          ahead.w += kDepth * kNhwcTile * kNhwcTile;
-          ahead.rows = std::min(kDepth, channel_tiles - next) * kNhwcTile;
+        nhwc::AheadWeights ahead{weights_at(std::min(point + 1, kPoints - 1), tile0, 0), p.w_panel, panels};
+        if (next < all) {
+          ahead.w = weights_at(point, tile, next);
         } else if (tile + panels < tile1) {
-          ahead.w = point_weights + (tile + panels) * weights.tile_step();
-        } else if (point + 1 < kPoints) {
-          ahead.w = point_weights + weights.point_step() + tile0 * weights.tile_step();
+          ahead.w = weights_at(point, tile + panels, 0);
         }
-        const int64_t rows_of_part = nhwc::divide_up(ahead.rows, parts);
+        ahead.rows = std::min(kDepth, next < all ? all - next : all) * kNhwcTile;
+        ahead.rows_of_call = nhwc::divide_up(ahead.rows, parts);
         for (int64_t part = 0; part < parts; ++part) {
           const int64_t count = small + (part < larger);
-          ahead.fetch(rows_of_part, panels);
+          ahead.fetch();
           (panels == 1 ? kProducts1 : kProducts2)[static_cast<size_t>(count - 1)](p);
           p.values += count * kNhwcTile;
           p.to += count * kNhwcTile;
