@@ -134,6 +134,13 @@ TEST_CASE("the product, whole rows and ragged ones; where K is cut, what is read
         CHECK(std::equal(near.data() + r * row, near.data() + r * row + n, far.data() + r * row));
         CHECK(std::isnan(far.data()[r * row + n]));
       }
+      g.start = GemmStart::add;  // C is read
+      gemm(g, scratch.data());
+      g.c = near.data();
+      g.stream = false;
+      gemm(g, scratch.data());
+      for (int64_t r = 0; r < m; ++r)
+        CHECK(std::equal(near.data() + r * row, near.data() + r * row + n, far.data() + r * row));
     }
   });
 }

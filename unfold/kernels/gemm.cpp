@@ -149,7 +149,8 @@ void Product(const Gemm& g, float* scratch) {
   int64_t block_k = g.n <= kVectors * lanes ? kNarrowBlockK : kBlockK;
   // A sum that is added to C at its end must not be cut: its K runs in one pass.
   if (g.start == GemmStart::add) block_k = std::max<int64_t>(g.k, 1);
-  const bool stream = g.stream && g.k <= block_k;  // what is read again must stay
+  // What is read again must stay.
+  const bool stream = g.stream && g.start != GemmStart::add && g.k <= block_k;
   for (int64_t pc = 0; pc < std::max<int64_t>(g.k, 1); pc += block_k) {
     const int64_t k = std::min(block_k, g.k - pc);
     for (int64_t ic = 0; ic < g.m; ic += kBlockM) {

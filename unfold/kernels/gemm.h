@@ -29,7 +29,9 @@ struct Gemm {
   int64_t c_row = 0;
   GemmStart start = GemmStart::bias;
   const float* bias = nullptr;  ///< (m), read only with GemmStart::bias
-  bool stream = false;          ///< C, whose rows are whole cache lines, is written past the caches (far.h)
+  /// C is written past the caches (far.h), where it is written once: it begins on a cache line, c_row is a
+  /// multiple of 16.
+  bool stream = false;
 };
 
 /// Floats of scratch that gemm() may need for any product with this k.
