@@ -63,6 +63,55 @@ HWY_INLINE void FromPoints(Tag d, const float* from, int64_t point, Vector bias,
   }
 }
 
+/// The adjoint of FromPoints(): to[i * point] <- sum over k of power * v[k], the gradients of R outputs at
+/// point i.
+template <int kR>
+HWY_INLINE void GradientsAtPoints(const V* v, float* to, int64_t point) {
+  static constexpr Points<kR> kPoints;
+  const D d;
+  hn::StoreU(v[0], d, to);
+#pragma GCC unroll 8
+  for (int i = 0; i < Points<kR>::kPairs; ++i) {
+    V even = v[0], odd = hn::Mul(v[1], hn::Set(d, kPoints.power[i][1]));
+#pragma GCC unroll 8
+    for (int k = 2; k < kR; k += 2) even = hn::MulAdd(v[k], hn::Set(d, kPoints.power[i][k]), even);
+#pragma GCC unroll 8
+    for (int k = 3; k < kR; k += 2) odd = hn::MulAdd(v[k], hn::Set(d, kPoints.power[i][k]), odd);
+    hn::StoreU(hn::Add(even, odd), d, to + (2 * i + 1) * point);
+    hn::StoreU(hn::Sub(even, odd), d, to + (2 * i + 2) * point);
+  }
+}
+
+/// The adjoint of AtPoints(): v[0] .. v[2R-2] <- the gradients of one tile's inputs from those at the points.
+template <int kR>
+HWY_INLINE void GradientsFromPoints(const float* from, int64_t point, V* v) {
+  static constexpr Points<kR> kPoints;
+  constexpr int kPairs = Points<kR>::kPairs;
+  const D d;
+  const V zero = hn::LoadU(d, from);
+  V sum[kPairs], difference[kPairs];
+#pragma GCC unroll 8
+  for (int i = 0; i < kPairs; ++i) {
+    const V plus = hn::LoadU(d, from + (2 * i + 1) * point), minus = hn::LoadU(d, from + (2 * i + 2) * point);
+    sum[i] = hn::Add(plus, minus);
+    difference[i] = hn::Sub(plus, minus);
+  }
+  v[0] = hn::Mul(zero, hn::Set(d, kPoints.zero_row[0]));
+#pragma GCC unroll 8
+  for (int k = 0; k < kPairs; ++k) {
+    V even = hn::Mul(zero, hn::Set(d, kPoints.zero_row[k + 1])),
+      odd = hn::Mul(difference[0], hn::Set(d, kPoints.odd[0][k]));
+    even = hn::MulAdd(sum[0], hn::Set(d, kPoints.even[0][k]), even);
+#pragma GCC unroll 8
+    for (int i = 1; i < kPairs; ++i) {
+      even = hn::MulAdd(sum[i], hn::Set(d, kPoints.even[i][k]), even);
+      odd = hn::MulAdd(difference[i], hn::Set(d, kPoints.odd[i][k]), odd);
+    }
+    v[2 * k + 2] = even;
+    v[2 * k + 1] = odd;
+  }
+}
+
 /// values[point][row][tile] <- the input's polynomial at each point; rows and places outside the image are 0.
 /// `rows` counts all channels' rows; each channel has `height` of them behind `top` rows of zeros and
 /// `bottom` more.

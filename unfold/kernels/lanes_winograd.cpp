@@ -2,8 +2,9 @@
 // row of a kernel R wide take 2R-1 products in place of R*R: both sides are read as polynomials, evaluated at
 // 2R-1 points, multiplied point by point, and the product's values are turned back. (S. Winograd, Arithmetic
 // Complexity of Computations, 1980; the matrices are those of Toom and Cook.) In a kernel's height and over
-// channels the sums are plain. With as many outputs as taps, the three passes share the matrices: dx is a
-// correlation with the turned kernel, dw one of x with pieces of dy.
+// channels the sums are plain. dx is the adjoint: gradients of a tile's outputs go to the points, meet the
+// same kernels there and come back as those of its 2R-1 inputs, which overlap with the neighbouring tile's. dw
+// (lanes_winograd_weights.cpp) is a correlation of x with pieces of dy.
 #include <algorithm>
 #include <array>
 #include <numeric>
@@ -23,9 +24,10 @@
 #define UNFOLD_KERNELS_LANES_WINOGRAD_ONCE
 namespace unfold::lanes {
 
-/// One pass: out = correlation of `in`, its rows shifted by `pad`, with the kernels in `points` (see pack).
+/// One pass: out = correlation of `in` with the kernels in `points` (see pack) or, backward, its adjoint, a
+/// convolution. `tiles` are those of the layer's output in both, `pad` is its padding on the left.
 struct WinogradSweep {
-  int64_t n, in, in_h, in_w, pad, out, out_h, out_w, kernel_h, step_h, move_h;
+  int64_t n, in, in_h, in_w, pad, out, out_h, out_w, tiles, kernel_h, step_h, move_h;
   Reach* rows;  // (out_h)
   const float *x, *points, *bias;
   float *y, *values, *products;  // values (point, in, in_h, tiles, 16), products (point, out, row, tiles, 16)
@@ -47,18 +49,68 @@ namespace {  // other files have functions of their own by these names
 /// Row oh of the outputs from the products of the row-th of `rows`: y[k] = bias + sum over points of power *
 /// product.
 template <int kR>
-void OutputRow(const WinogradSweep& s, int64_t oh, int64_t row, int64_t rows, int64_t tiles) {
+void OutputRow(const WinogradSweep& s, int64_t oh, int64_t row, int64_t rows) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t parts = parts_of(s.n), point = point_of(s.out * rows * tiles);
+  const int64_t parts = parts_of(s.n), point = point_of(s.out * rows * s.tiles);
   for (int64_t o = 0; o < s.out; ++o) {
     const V bias = hn::Set(d, s.bias ? s.bias[o] : 0.0f);
-    for (int64_t t = 0; t < tiles; ++t) {
+    for (int64_t t = 0; t < s.tiles; ++t) {
       const int64_t count = std::min<int64_t>(kR, s.out_w - t * kR);
       for (int64_t p = 0; p < parts; ++p) {
-        const float* from = s.products + ((o * rows + row) * tiles + t) * kLanes + p * lanes;
+        const float* from = s.products + ((o * rows + row) * s.tiles + t) * kLanes + p * lanes;
         FromPoints<kR>(d, from, point, bias, count,
                        s.y + ((o * s.out_h + oh) * s.out_w + t * kR) * kLanes + p * lanes, kLanes);
+      }
+    }
+  }
+}
+
+/// Row ih of dx from the products: each tile's inputs, of which the last R-1 are the next tile's first.
+template <int kR>
+void GradientRow(const WinogradSweep& s, int64_t ih, int64_t row, int64_t rows) {
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t parts = parts_of(s.n), point = point_of(s.out * rows * s.tiles);
+  for (int64_t c = 0; c < s.out; ++c) {
+    for (int64_t p = 0; p < parts; ++p) {
+      const float* from = s.products + (c * rows + row) * s.tiles * kLanes + p * lanes;
+      float* y = s.y + ((c * s.out_h + ih) * s.out_w - s.pad) * kLanes + p * lanes;
+      const auto store = [&](V v, int64_t at) {
+        if (at >= s.pad && at - s.pad < s.out_w) hn::StoreU(v, d, y + at * kLanes);
+      };
+      V v[2 * kR - 1], shared[kR - 1];
+      for (int j = 0; j < kR - 1; ++j) shared[j] = hn::Zero(d);
+      for (int64_t t = 0; t < s.tiles; ++t, from += kLanes) {
+        GradientsFromPoints<kR>(from, point, v);
+#pragma GCC unroll 8
+        for (int j = 0; j < kR - 1; ++j) {
+          store(hn::Add(shared[j], v[j]), t * kR + j);
+          shared[j] = v[kR + j];
+        }
+        store(v[kR - 1], t * kR + kR - 1);
+      }
+      for (int j = 0; j < kR - 1; ++j) store(shared[j], s.tiles * kR + j);
+    }
+  }
+}
+
+/// values[point][row][tile] <- the gradients of each tile's outputs at each point.
+template <int kR>
+void GradientValues(const WinogradSweep& s) {
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t parts = parts_of(s.n), rows = s.in * s.in_h, point = point_of(rows * s.tiles);
+  float* to = s.values;
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t t = 0; t < s.tiles; ++t, to += kLanes) {
+      const float* from = s.x + (row * s.in_w + t * kR) * kLanes;
+      for (int64_t p = 0; p < parts; ++p) {
+        V v[kR];
+        for (int k = 0; k < kR; ++k) {
+          v[k] = t * kR + k < s.in_w ? hn::LoadU(d, from + k * kLanes + p * lanes) : hn::Zero(d);
+        }
+        GradientsAtPoints<kR>(v, to + p * lanes, point);
       }
     }
   }
@@ -74,15 +126,19 @@ int64_t RowsAlike(const WinogradSweep& s, int64_t oh, int64_t most) {
   return rows;
 }
 
-template <int kR>
+template <int kR, bool kBackward>
 void Sweep(const WinogradSweep& s) {
   constexpr int kCount = Points<kR>::kCount;
   const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
-  const int64_t parts = parts_of(s.n), tiles = tiles_of(s.out_w, kR);
+  const int64_t parts = parts_of(s.n), tiles = s.tiles;
   const int64_t blocks = (s.out + kMaxTile - 1) / kMaxTile, patch = s.in * s.kernel_h;
   const int64_t most = kMaxVectors < 4 ? 1 : rows_at_once(tiles), product_row = most * tiles * kLanes;
   const int64_t value_point = point_of(s.in * s.in_h * tiles), product_point = point_of(s.out * most * tiles);
-  Values<kR>(s.n, s.in, 0, s.in_h, 0, s.in_w, s.pad, tiles, s.x, s.values);
+  if constexpr (kBackward) {
+    GradientValues<kR>(s);
+  } else {
+    Values<kR>(s.n, s.in, 0, s.in_h, 0, s.in_w, s.pad, tiles, s.x, s.values);
+  }
   for (int64_t oh = 0; oh < s.out_h;) {
     const Reach& row = s.rows[oh];
     const int64_t rows = RowsAlike(s, oh, most), vectors = rows * tiles;
@@ -117,16 +173,16 @@ void Sweep(const WinogradSweep& s) {
         }
       }
     }
-    for (int64_t r = 0; r < rows; ++r) OutputRow<kR>(s, oh + r, r, most, tiles);
+    for (int64_t r = 0; r < rows; ++r) (kBackward ? GradientRow<kR> : OutputRow<kR>)(s, oh + r, r, most);
     oh += rows;
   }
 }
 
-void Sweep3(const WinogradSweep& s) {
-  Sweep<3>(s);
+void Forward(const WinogradSweep& s, int64_t kernel) {
+  (kernel == 3 ? Sweep<3, false> : Sweep<5, false>)(s);
 }
-void Sweep5(const WinogradSweep& s) {
-  Sweep<5>(s);
+void Backward(const WinogradSweep& s, int64_t kernel) {
+  (kernel == 3 ? Sweep<3, true> : Sweep<5, true>)(s);
 }
 }  // namespace
 }  // namespace unfold::lanes::HWY_NAMESPACE
@@ -135,8 +191,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace unfold::lanes {
 
-HWY_EXPORT(Sweep3);
-HWY_EXPORT(Sweep5);
+HWY_EXPORT(Forward);
+HWY_EXPORT(Backward);
 
 namespace {
 
@@ -168,6 +224,7 @@ WinogradSweep forward_sweep(const Conv2dShape& s, ScratchParts& parts) {
                       .out = s.oc,
                       .out_h = s.oh,
                       .out_w = s.ow,
+                      .tiles = tiles,
                       .kernel_h = s.window.kernel_h,
                       .step_h = 1,
                       .move_h = s.window.dilation_h,
@@ -184,16 +241,17 @@ WinogradSweep forward_sweep(const Conv2dShape& s, ScratchParts& parts) {
 
 WinogradSweep backward_sweep(const Conv2dShape& s, ScratchParts& parts) {
   const Window2d& k = s.window;
-  const int64_t r = k.kernel_w, count = 2 * r - 1, tiles = tiles_of(s.iw, r),
+  const int64_t r = k.kernel_w, count = 2 * r - 1, tiles = tiles_of(s.ow, r),
                 step = k.stride_h / std::gcd(k.stride_h, k.dilation_h);
   WinogradSweep sweep{.n = s.n,
                       .in = s.oc,
                       .in_h = s.oh,
                       .in_w = s.ow,
-                      .pad = r - 1 - k.pad_left,
+                      .pad = k.pad_left,
                       .out = s.ic,
                       .out_h = s.ih,
                       .out_w = s.iw,
+                      .tiles = tiles,
                       .kernel_h = k.kernel_h,
                       .step_h = step,
                       .move_h = -k.dilation_h * step / k.stride_h,
@@ -206,11 +264,6 @@ WinogradSweep backward_sweep(const Conv2dShape& s, ScratchParts& parts) {
                       .products = parts.take(count * point_of(s.ic * rows_at_once(tiles) * tiles))};
   sweep.rows = reinterpret_cast<Reach*>(parts.take(s.ih * 3));
   return sweep;
-}
-
-void run(const WinogradSweep& sweep, int64_t kernel) {
-  if (kernel == 3) return HWY_DYNAMIC_DISPATCH(Sweep3)(sweep);
-  HWY_DYNAMIC_DISPATCH(Sweep5)(sweep);
 }
 
 }  // namespace
@@ -237,10 +290,7 @@ void winograd_pack(const Conv2dShape& s, const float* w, float* packed) {
   const auto forward = [&](int64_t o, int64_t i, int64_t kh, int64_t kw) {
     return w[((o * s.ic + i) * k.kernel_h + kh) * k.kernel_w + kw];
   };
-  const auto backward = [&](int64_t i, int64_t o, int64_t kh,
-                            int64_t kw) {  // turned along x, channels exchanged
-    return w[((o * s.ic + i) * k.kernel_h + kh) * k.kernel_w + k.kernel_w - 1 - kw];
-  };
+  const auto backward = [&](int64_t i, int64_t o, int64_t kh, int64_t kw) { return forward(o, i, kh, kw); };
   float* const second = packed + winograd_packed(s) / 2;
   if (k.kernel_w == 3) {
     pack<3>(s.oc, s.ic, k.kernel_h, forward, packed);
@@ -263,7 +313,7 @@ void winograd_forward(const Conv2dShape& s, const float* x, const float* packed,
   for (int64_t o = 0; o < s.oh; ++o) {
     sweep.rows[o] = forward_reach(o, k.kernel_h, k.stride_h, k.pad_top, k.dilation_h, s.ih);
   }
-  run(sweep, k.kernel_w);
+  HWY_DYNAMIC_DISPATCH(Forward)(sweep, k.kernel_w);
 }
 
 void winograd_backward_data(const Conv2dShape& s, const float* packed, const float* dy, float* dx,
@@ -277,7 +327,7 @@ void winograd_backward_data(const Conv2dShape& s, const float* packed, const flo
   for (int64_t i = 0; i < s.ih; ++i) {
     sweep.rows[i] = backward_reach(i, k.kernel_h, k.stride_h, k.pad_top, k.dilation_h, s.oh);
   }
-  run(sweep, k.kernel_w);
+  HWY_DYNAMIC_DISPATCH(Backward)(sweep, k.kernel_w);
 }
 
 }  // namespace unfold::lanes
