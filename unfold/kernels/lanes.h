@@ -69,8 +69,7 @@ bool winograd_weights_suit(const Conv2dShape& shape);
 /// adds to dw and db. The same bits for any cut.
 void winograd_backward_weights_rows(const Conv2dShape& shape, int64_t oh0, int64_t oh1, const float* x,
                                     const float* dy, float* dw, float* db, float* scratch);
-/// Floats of scratch for at most `rows` rows at a time.
-int64_t winograd_weights_scratch(const Conv2dShape& shape, int64_t rows);
+int64_t winograd_weights_scratch(const Conv2dShape& shape);
 
 // Linear layer of one block: x (IN,16), w (OUT,IN), b (OUT) or null, y (OUT,16). `scratch`: linear_scratch()
 // floats.

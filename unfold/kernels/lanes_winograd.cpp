@@ -3,8 +3,8 @@
 // 2R-1 points, multiplied point by point, and the product's values are turned back. (S. Winograd, Arithmetic
 // Complexity of Computations, 1980; the matrices are those of Toom and Cook.) In a kernel's height and over
 // channels the sums are plain. dx is the adjoint: gradients of a tile's outputs go to the points, meet the
-// same kernels there and come back as those of its 2R-1 inputs, which overlap with the neighbouring tile's. dw
-// (lanes_winograd_weights.cpp) is a correlation of x with pieces of dy.
+// same kernels there and come back as those of its 2R-1 inputs, which overlap with the neighbouring tile's.
+// dw (lanes_winograd_weights.cpp) is a correlation of x with pieces of dy.
 #include <algorithm>
 #include <array>
 #include <numeric>
@@ -278,7 +278,7 @@ int64_t winograd_scratch(const Conv2dShape& s) {
   ScratchParts forward(nullptr), backward(nullptr);
   forward_sweep(s, forward);
   backward_sweep(s, backward);
-  return std::max({forward.taken(), backward.taken(), winograd_weights_scratch(s, s.oh)});
+  return std::max({forward.taken(), backward.taken(), winograd_weights_scratch(s)});
 }
 
 int64_t winograd_packed(const Conv2dShape& s) {

@@ -1,5 +1,7 @@
-// dw of Winograd's convolution along x (lanes_winograd.cpp): pieces of dy stand for the kernel. Two ways, by
-// what fills a vector: 16 output channels where there are 8 and more, the images otherwise.
+// dw of Winograd's convolution along x (lanes_winograd.cpp): the adjoint with regard to the kernels.
+// Gradients of a tile's outputs meet the values of x at each point, and the sums of their products over all
+// tiles come back as taps. Two ways, by what fills a vector: 16 output channels where there are 8 and more,
+// the images otherwise.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -22,13 +24,14 @@ namespace unfold::lanes {
 constexpr int64_t kChannels = 16;      // output channels side by side
 constexpr int64_t kChainFloats = 160;  // products of one chain: more would lose digits
 
-/// Rows oh0 .. oh1-1 of dy, (OC, oh1-oh0, OW, 16). `sums` (point, oc, ic*kh), or (point, ic*kh, 16 oc).
+/// Rows oh0 .. oh1-1 of dy, (OC, oh1-oh0, OW, 16). `sums` (point, oc, ic*kh), or (point, ic*kh, 16 oc);
+/// `gradients` at the points, of channels in the lanes.
 struct WinogradWeights {
   const Conv2dShape* shape;
   int64_t oh0, oh1;
   const float *x, *dy;
   float *dw, *db;
-  float *values, *pieces, *sums, *partial, *bias, *turned;
+  float *values, *gradients, *sums, *partial, *bias, *turned;
   int32_t* offsets;  // (ic*kh)
 };
 
@@ -60,26 +63,8 @@ void Begin(const WinogradWeights& a, int64_t tiles) {
   }
 }
 
-/// A piece of dy as a kernel: its polynomial at each point, stored `point` floats apart.
-template <int kR>
-HWY_INLINE void Piece(const V (&v)[kR], int64_t point, float* to) {
-  static constexpr Points<kR> kPoints;
-  const D d;
-  hn::StoreU(hn::Mul(v[0], hn::Set(d, kPoints.kernel_zero)), d, to);
-#pragma GCC unroll 8
-  for (int i = 0; i < Points<kR>::kPairs; ++i) {
-    V even = hn::Mul(v[0], hn::Set(d, kPoints.kernel[i][0])),
-      odd = hn::Mul(v[1], hn::Set(d, kPoints.kernel[i][1]));
-#pragma GCC unroll 8
-    for (int k = 2; k < kR; k += 2) even = hn::MulAdd(v[k], hn::Set(d, kPoints.kernel[i][k]), even);
-#pragma GCC unroll 8
-    for (int k = 3; k < kR; k += 2) odd = hn::MulAdd(v[k], hn::Set(d, kPoints.kernel[i][k]), odd);
-    hn::StoreU(hn::Add(even, odd), d, to + (2 * i + 1) * point);
-    hn::StoreU(hn::Sub(even, odd), d, to + (2 * i + 2) * point);
-  }
-}
-
-/// The kR taps of some weights from the points' sums, `point` floats apart.
+/// The adjoint of kernel_at_points(): the kR taps of some weights from the points' sums, `point` floats
+/// apart.
 template <int kR>
 HWY_INLINE void TapsOf(const float* sums, int64_t point, float (*taps)[kLanes]) {
   static constexpr Points<kR> kPoints;
@@ -92,62 +77,166 @@ HWY_INLINE void TapsOf(const float* sums, int64_t point, float (*taps)[kLanes]) 
     difference[i] = hn::Sub(plus, minus);
   }
   for (int kw = 0; kw < kR; ++kw) {
-    V v = kw == 0 ? hn::LoadU(d, sums) : hn::Zero(d);
+    V v = kw == 0 ? hn::Mul(hn::LoadU(d, sums), hn::Set(d, kPoints.kernel_zero)) : hn::Zero(d);
     for (int i = 0; i < kPairs; ++i) {
-      v = hn::MulAdd(kw % 2 == 0 ? sum[i] : difference[i], hn::Set(d, kPoints.power[i][kw]), v);
+      v = hn::MulAdd(kw % 2 == 0 ? sum[i] : difference[i], hn::Set(d, kPoints.kernel[i][kw]), v);
     }
     hn::StoreU(v, d, taps[kw]);
   }
 }
+
+/// Some output channels' sums over the pixels of some rows at one point, 0, or at a pair of them.
+struct PointSums {
+  int64_t rows, tiles, width;
+  const float* dy;
+  int64_t dy_channel;
+  const float* values;  // of the first row's first tile at the first of the points
+  int64_t values_row, values_point;
+  const int32_t* offsets;  // where the rows of the patch begin in them
+  float* partial;          // (point, channel, row of the patch, 16), continued
+  int64_t partial_point, partial_channel;
+  float* bias;  // (channel, 16), continued with the sums of dy by the pass over point 0; or null
+};
+
+/// kQ channels times kRows of (ic*kh) at kCount points: 0, or +a and -a by its powers. Gradients at the
+/// points take fewer instructions than their way to memory and back would, so each kRows of them are computed
+/// anew.
+template <int kR, int kCount, int kQ, int kRows>
+void TileSums(const PointSums& a, const float* power) {
+  const D d;
+  V sum[kCount][kQ][kRows];
+#pragma GCC unroll 2
+  for (int i = 0; i < kCount; ++i) {
+#pragma GCC unroll 2
+    for (int q = 0; q < kQ; ++q) {
+#pragma GCC unroll 5
+      for (int r = 0; r < kRows; ++r) {
+        sum[i][q][r] = hn::LoadU(d, a.partial + i * a.partial_point + q * a.partial_channel + r * kLanes);
+      }
+    }
+  }
+  int64_t offsets[kRows];
+  for (int r = 0; r < kRows; ++r) offsets[r] = a.offsets[r];
+  V powers[kR], bias[kQ];
+  for (int q = 0; q < kQ; ++q) bias[q] = a.bias ? hn::LoadU(d, a.bias + q * kLanes) : hn::Zero(d);
+  for (int k = 1; k < kR; ++k) powers[k] = hn::Set(d, power[k]);
+  /// One tile; load(q, k) is the gradient of its output k.
+  const auto add = [&](const float* values, auto load) HWY_ATTR {
+    V at[kCount][kQ];
+#pragma GCC unroll 2
+    for (int q = 0; q < kQ; ++q) {
+      at[0][q] = load(q, 0);
+      if constexpr (kCount == 1) {
+        V tile = at[0][q];
+#pragma GCC unroll 8
+        for (int k = 1; k < kR; ++k) tile = hn::Add(tile, load(q, k));
+        bias[q] = hn::Add(bias[q], tile);
+      } else {
+        V odd = hn::Mul(load(q, 1), powers[1]);
+#pragma GCC unroll 8
+        for (int k = 2; k < kR; k += 2) at[0][q] = hn::MulAdd(load(q, k), powers[k], at[0][q]);
+#pragma GCC unroll 8
+        for (int k = 3; k < kR; k += 2) odd = hn::MulAdd(load(q, k), powers[k], odd);
+        at[1][q] = hn::Sub(at[0][q], odd);
+        at[0][q] = hn::Add(at[0][q], odd);
+      }
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < kCount; ++i) {
+#pragma GCC unroll 5
+      for (int r = 0; r < kRows; ++r) {
+        V value = hn::LoadU(d, values + i * a.values_point + offsets[r]);
+        if constexpr (kQ > 1) Hold(value);
+#pragma GCC unroll 2
+        for (int q = 0; q < kQ; ++q) sum[i][q][r] = hn::MulAdd(at[i][q], value, sum[i][q][r]);
+      }
+    }
+  };
+  const int64_t whole = a.width / kR, rest = a.width % kR;
+  for (int64_t row = 0; row < a.rows; ++row) {
+    const float *values = a.values + row * a.values_row, *from = a.dy + row * a.width * kLanes;
+    for (int64_t t = 0; t < whole; ++t, from += kR * kLanes, values += kLanes) {
+      add(values, [&](int q, int k) HWY_ATTR { return hn::LoadU(d, from + q * a.dy_channel + k * kLanes); });
+    }
+    if (rest == 0) continue;
+    add(values, [&](int q, int k) HWY_ATTR {
+      return k < rest ? hn::LoadU(d, from + q * a.dy_channel + k * kLanes) : hn::Zero(d);
+    });
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < kCount; ++i) {
+#pragma GCC unroll 2
+    for (int q = 0; q < kQ; ++q) {
+#pragma GCC unroll 5
+      for (int r = 0; r < kRows; ++r) {
+        hn::StoreU(sum[i][q][r], d, a.partial + i * a.partial_point + q * a.partial_channel + r * kLanes);
+      }
+    }
+  }
+  if (kCount > 1 || !a.bias) return;
+  for (int q = 0; q < kQ; ++q) hn::StoreU(bias[q], d, a.bias + q * kLanes);
+}
+
+using TileSumsFunction = void (*)(const PointSums&, const float*);
+template <int kR, int kCount, int kQ>
+constexpr std::array<TileSumsFunction, 5> kTileSums = {
+    TileSums<kR, kCount, kQ, 1>, TileSums<kR, kCount, kQ, 2>, TileSums<kR, kCount, kQ, 3>,
+    TileSums<kR, kCount, kQ, 4>, TileSums<kR, kCount, kQ, 5>};
+constexpr int kChannelsAtOnce = kMaxVectors < 4 ? 1 : 2;  // 10 sums of 16 registers, or 20 of 32
 
 /// The images in the lanes: each has a chain of its own over the pixels, the lanes are added at the end. Rows
 /// oh0 .. oh1-1: called from the first row on to the last, the chains lie in `partial` (point, oc, ic*kh, 16)
 /// meanwhile.
 template <int kR>
 void ImageLanes(const WinogradWeights& a) {
+  static constexpr Points<kR> kPoints;
   constexpr int kCount = Points<kR>::kCount;
   const Conv2dShape& s = *a.shape;
   const Window2d& k = s.window;
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t parts = parts_of(s.n), tiles = tiles_of(s.ow, kR), rows = a.oh1 - a.oh0;
-  const int64_t patch = s.ic * k.kernel_h, places = rows * tiles * kLanes, count = s.oc * patch;
-  const int64_t value_point = point_of(s.ic * padded_height(s) * tiles),
-                piece_point = point_of(s.oc * rows * tiles);
+  const int64_t patch = s.ic * k.kernel_h, count = s.oc * patch;
+  const int64_t blocks = (patch + 4) / 5, plane = rows * s.ow * kLanes;
   if (a.oh0 == 0) {
     Begin<kR>(a, tiles);
     std::fill(a.partial, a.partial + kCount * count * kLanes, 0.0f);
     std::fill(a.bias, a.bias + s.oc * kLanes, 0.0f);
   }
-  for (int64_t row = 0; row < s.oc * rows; ++row) {
+  PointSums sums{.rows = rows,
+                 .tiles = tiles,
+                 .width = s.ow,
+                 .dy = nullptr,
+                 .dy_channel = plane,
+                 .values = nullptr,
+                 .values_row = k.stride_h * tiles * kLanes,
+                 .values_point = point_of(s.ic * padded_height(s) * tiles),
+                 .offsets = nullptr,
+                 .partial = nullptr,
+                 .partial_point = count * kLanes,
+                 .partial_channel = patch * kLanes,
+                 .bias = nullptr};
+  for (int64_t o = 0; o < s.oc; o += kChannelsAtOnce) {
+    const bool both = kChannelsAtOnce == 2 && s.oc - o >= 2;
     for (int64_t p = 0; p < parts; ++p) {
-      const float* from = a.dy + row * s.ow * kLanes + p * lanes;
-      float *to = a.pieces + row * tiles * kLanes + p * lanes,
-            *bias = a.bias + row / rows * kLanes + p * lanes;
-      V sum = hn::LoadU(d, bias);
-      for (int64_t t = 0; t < tiles; ++t, from += kR * kLanes, to += kLanes) {
-        V v[kR];
-        for (int i = 0; i < kR; ++i) v[i] = t * kR + i < s.ow ? hn::LoadU(d, from + i * kLanes) : hn::Zero(d);
-        for (int i = 0; i < kR; ++i) sum = hn::Add(sum, v[i]);
-        Piece<kR>(v, piece_point, to);
-      }
-      hn::StoreU(sum, d, bias);
-    }
-  }
-  const int64_t blocks = (patch + kMaxColumns - 1) / kMaxColumns;
-  const bool joined = k.stride_h == 1;  // the rows of a channel lie one behind the other on both sides
-  for (int i = 0; i < kCount; ++i) {
-    const float* values = a.values + i * value_point + a.oh0 * k.stride_h * tiles * kLanes;
-    for (int64_t o = 0; o < s.oc; o += kWeightTile) {
-      const int64_t q = std::min(kWeightTile, s.oc - o);
-      const float* pieces = a.pieces + i * piece_point + o * places;
-      float* partial = a.partial + (i * s.oc + o) * patch * kLanes;
+      const float* values = a.values + a.oh0 * sums.values_row + p * lanes;
+      sums.dy = a.dy + o * plane + p * lanes;
       for (int64_t block = 0; block < blocks; ++block) {
-        const int64_t k0 = patch * block / blocks, r = patch * (block + 1) / blocks - k0;
-        for (int64_t p = 0; p < parts; ++p) {
-          outer_of(q, r)(joined ? 1 : rows, joined ? rows * tiles : tiles, pieces + p * lanes, places,
-                         tiles * kLanes, values + p * lanes, a.offsets + k0, k.stride_h * tiles * kLanes,
-                         kLanes, partial + k0 * kLanes + p * lanes, patch * kLanes);
+        const int64_t k0 = patch * block / blocks, r = patch * (block + 1) / blocks - k0 - 1;
+        float* partial = a.partial + (o * patch + k0) * kLanes + p * lanes;
+        sums.offsets = a.offsets + k0;
+        sums.bias = block == 0 ? a.bias + o * kLanes + p * lanes : nullptr;
+        for (int i = 0; i < kCount; i += i == 0 ? 1 : 2) {
+          sums.values = values + i * sums.values_point;
+          sums.partial = partial + i * sums.partial_point;
+          const auto at = static_cast<size_t>(r);
+          if (i == 0) {
+            (both ? kTileSums<kR, 1, kChannelsAtOnce> : kTileSums<kR, 1, 1>)[at](sums,
+                                                                                 kPoints.power[0].data());
+          } else {
+            (both ? kTileSums<kR, 2, kChannelsAtOnce> : kTileSums<kR, 2, 1>)[at](
+                sums, kPoints.power[static_cast<size_t>(i / 2)].data());
+          }
         }
       }
     }
@@ -165,11 +254,11 @@ void ImageLanes(const WinogradWeights& a) {
   if (a.db) AddLanes(s.oc, a.bias, a.db);
 }
 
-/// kRows of (ic*kh) times kU vectors of channels: one chain over `rows` x `run` x n of value * piece, which
-/// overwrites `sums` or is added to it.
+/// kRows of (ic*kh) times kU vectors of channels: one chain over `rows` x `run` x n of value * gradient,
+/// which overwrites `sums` or is added to it.
 template <int kRows, int kU>
 void Chain(int64_t rows, int64_t run, int64_t n, const float* values, int64_t values_row,
-           const int32_t* offsets, const float* pieces, bool add, float* sums) {
+           const int32_t* offsets, const float* gradients, bool add, float* sums) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   V sum[kRows][kU];
@@ -183,11 +272,11 @@ void Chain(int64_t rows, int64_t run, int64_t n, const float* values, int64_t va
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t p = 0; p < run; ++p) {
       const int64_t at = row * values_row + p * kLanes;
-      const float* piece = pieces + (row * run + p) * kLanes * kChannels;
-      for (int64_t i = 0; i < n; ++i, piece += kChannels) {
+      const float* gradient = gradients + (row * run + p) * kLanes * kChannels;
+      for (int64_t i = 0; i < n; ++i, gradient += kChannels) {
         V pv[kU];
 #pragma GCC unroll 2
-        for (int u = 0; u < kU; ++u) pv[u] = hn::LoadU(d, piece + u * lanes);
+        for (int u = 0; u < kU; ++u) pv[u] = hn::LoadU(d, gradient + u * lanes);
 #pragma GCC unroll 10
         for (int r = 0; r < kRows; ++r) {
           const V xv = hn::Set(d, from[r][at + i]);
@@ -230,7 +319,7 @@ void ChannelLanes(const WinogradWeights& a) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t tiles = tiles_of(s.ow, kR), patch = s.ic * k.kernel_h, group = chain_rows(s);
   const int64_t value_point = point_of(s.ic * padded_height(s) * tiles),
-                piece_point = point_of(group * tiles * kChannels), sum_point = patch * kChannels;
+                gradient_point = point_of(group * tiles * kChannels), sum_point = patch * kChannels;
   const int64_t vectors = kChannels / lanes, most = vectors == 1 ? kMostRows<1> : kMostRows<2>,
                 blocks = (patch + most - 1) / most;
   Begin<kR>(a, tiles);
@@ -250,14 +339,14 @@ void ChannelLanes(const WinogradWeights& a) {
         for (int64_t at = 0; at < s.n * kChannels; at += lanes) {
           V bias = hn::LoadU(d, a.bias + at);
           const float* from = a.turned + at;
-          float* to = a.pieces + row * tiles * kLanes * kChannels + at;
+          float* to = a.gradients + row * tiles * kLanes * kChannels + at;
           for (int64_t t = 0; t < tiles; ++t, from += kR * kLanes * kChannels, to += kLanes * kChannels) {
             V v[kR];
             for (int i = 0; i < kR; ++i) {
               v[i] = t * kR + i < s.ow ? hn::LoadU(d, from + i * kLanes * kChannels) : hn::Zero(d);
             }
             for (int i = 0; i < kR; ++i) bias = hn::Add(bias, v[i]);
-            Piece<kR>(v, piece_point, to);
+            GradientsAtPoints<kR>(v, to, gradient_point);
           }
           hn::StoreU(bias, d, a.bias + at);
         }
@@ -273,8 +362,8 @@ void ChannelLanes(const WinogradWeights& a) {
             const int64_t pixels = joined ? rows * tiles : tiles;
             (vectors == 1 ? kChains<1>[at] : kChains<2>[at])(
                 joined ? 1 : rows, whole ? 1 : pixels, whole ? pixels * kLanes : s.n, values,
-                k.stride_h * tiles * kLanes, a.offsets + k0, a.pieces + i * piece_point + v * lanes, g0 > 0,
-                a.sums + i * sum_point + k0 * kChannels + v * lanes);
+                k.stride_h * tiles * kLanes, a.offsets + k0, a.gradients + i * gradient_point + v * lanes,
+                g0 > 0, a.sums + i * sum_point + k0 * kChannels + v * lanes);
           }
         }
       }
@@ -297,9 +386,6 @@ void ChannelLanes(const WinogradWeights& a) {
   }
 }
 
-void ImageLanes3(const WinogradWeights& a) {
-  ImageLanes<3>(a);
-}
 void ImageLanes5(const WinogradWeights& a) {
   ImageLanes<5>(a);
 }
@@ -317,7 +403,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace unfold::lanes {
 
-HWY_EXPORT(ImageLanes3);
 HWY_EXPORT(ImageLanes5);
 HWY_EXPORT(ChannelLanes3);
 HWY_EXPORT(ChannelLanes5);
@@ -328,7 +413,7 @@ bool channels_in_lanes(const Conv2dShape& s) {
   return s.oc >= kChannels / 2;
 }
 
-WinogradWeights weights_of(const Conv2dShape& s, int64_t rows, ScratchParts& parts) {
+WinogradWeights weights_of(const Conv2dShape& s, ScratchParts& parts) {
   const int64_t r = s.window.kernel_w, count = 2 * r - 1, tiles = tiles_of(s.ow, r),
                 patch = s.ic * s.window.kernel_h;
   WinogradWeights a{};
@@ -336,7 +421,7 @@ WinogradWeights weights_of(const Conv2dShape& s, int64_t rows, ScratchParts& par
   a.values = parts.take(count * point_of(s.ic * padded_height(s) * tiles));
   a.offsets = reinterpret_cast<int32_t*>(parts.take(patch));
   if (channels_in_lanes(s)) {
-    a.pieces = parts.take(count * point_of(chain_rows(s) * tiles * kChannels));
+    a.gradients = parts.take(count * point_of(chain_rows(s) * tiles * kChannels));
     a.sums = parts.take(count * patch * kChannels);
     a.bias = parts.take(kLanes * kChannels);
     a.turned = parts.take(s.ow * kLanes * kChannels);
@@ -344,7 +429,6 @@ WinogradWeights weights_of(const Conv2dShape& s, int64_t rows, ScratchParts& par
     a.sums = parts.take(count * s.oc * patch + kLanes);
     a.bias = parts.take(s.oc * kLanes);
     a.partial = parts.take(count * s.oc * patch * kLanes);
-    a.pieces = parts.take(count * point_of(s.oc * rows * tiles));  // last: the others keep their places
   }
   return a;
 }
@@ -357,9 +441,9 @@ bool winograd_weights_suit(const Conv2dShape& s) {
          s.pixels() <= kGroupPixels && s.ow >= 2 * k.kernel_w && s.oc * s.patch() <= (1 << 12);
 }
 
-int64_t winograd_weights_scratch(const Conv2dShape& s, int64_t rows) {
+int64_t winograd_weights_scratch(const Conv2dShape& s) {
   ScratchParts parts(nullptr);
-  weights_of(s, rows, parts);
+  weights_of(s, parts);
   return parts.taken();
 }
 
@@ -367,7 +451,7 @@ void winograd_backward_weights(const Conv2dShape& s, const float* x, const float
                                float* scratch) {
   if (!channels_in_lanes(s)) return winograd_backward_weights_rows(s, 0, s.oh, x, dy, dw, db, scratch);
   ScratchParts parts(scratch);
-  WinogradWeights a = weights_of(s, s.oh, parts);
+  WinogradWeights a = weights_of(s, parts);
   a.oh1 = s.oh;
   a.x = x;
   a.dy = dy;
@@ -380,14 +464,13 @@ void winograd_backward_weights(const Conv2dShape& s, const float* x, const float
 void winograd_backward_weights_rows(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* x,
                                     const float* dy, float* dw, float* db, float* scratch) {
   ScratchParts parts(scratch);
-  WinogradWeights a = weights_of(s, oh1 - oh0, parts);
+  WinogradWeights a = weights_of(s, parts);
   a.oh0 = oh0;
   a.oh1 = oh1;
   a.x = x;
   a.dy = dy;
   a.dw = dw;
   a.db = db;
-  if (s.window.kernel_w == 3) return HWY_DYNAMIC_DISPATCH(ImageLanes3)(a);
   HWY_DYNAMIC_DISPATCH(ImageLanes5)(a);
 }
 

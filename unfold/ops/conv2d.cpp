@@ -248,7 +248,7 @@ bool winograd_weights_suit(const Op&, const Call<float>& c) {
   return lanes::winograd_weights_suit(c.window);
 }
 int64_t winograd_weights_scratch(const Op&, const Call<float>& c) {
-  return std::max(lanes::conv2d_scratch(c.window), lanes::winograd_weights_scratch(c.window, c.window.oh));
+  return std::max(lanes::conv2d_scratch(c.window), lanes::winograd_weights_scratch(c.window));
 }
 
 constexpr Implementation<float> kFloat[] = {

@@ -202,10 +202,8 @@ int64_t conv_pool_scratch(const Op& op, const Call<float>& c) {
   const int64_t forward = band_floats(pooling, 1) + lanes::conv2d_scratch(c.window);
   if (!c.training) return forward;
   const int64_t rows = band_rows(pooling);
-  const int64_t backward = kWinograd
-                               ? band_floats(pooling, rows) +
-                                     lanes::winograd_weights_scratch(c.window, rows * pooling.window.kernel_h)
-                               : band_floats(pooling, pooling.oh) + lanes::conv2d_scratch(c.window);
+  const int64_t backward = kWinograd ? band_floats(pooling, rows) + lanes::winograd_weights_scratch(c.window)
+                                     : band_floats(pooling, pooling.oh) + lanes::conv2d_scratch(c.window);
   return std::max(forward, backward);
 }
 /// Few channels: bands are worth it where a whole image passes the cache but a band's sums do not. Not what
