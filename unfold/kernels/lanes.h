@@ -64,11 +64,13 @@ void winograd_backward_weights(const Conv2dShape& shape, const float* x, const f
 int64_t winograd_scratch(const Conv2dShape& shape);
 /// Where the weights' gradient alone is worth it: few channels, wide enough rows.
 bool winograd_weights_suit(const Conv2dShape& shape);
-/// winograd_backward_weights() of fewer than 8 output channels, some rows at a time: dy (OC, oh1-oh0, OW,
-/// 16). Called from row 0 to the last with the same scratch, whose contents it keeps between; the last call
-/// adds to dw and db. The same bits for any cut.
-void winograd_backward_weights_rows(const Conv2dShape& shape, int64_t oh0, int64_t oh1, const float* x,
-                                    const float* dy, float* dw, float* db, float* scratch);
+/// winograd_backward_weights() of fewer than 8 output channels, some channels and rows at a time: dy
+/// (oc1-oc0, oh1-oh0, OW, 16). Called for all of them with the same scratch, whose contents it keeps between,
+/// each channel's rows in rising order; the first channel's first rows come first, the last one's last ones
+/// last: that call adds to dw and db. The same bits for any cut.
+void winograd_backward_weights_part(const Conv2dShape& shape, int64_t oc0, int64_t oc1, int64_t oh0,
+                                    int64_t oh1, const float* x, const float* dy, float* dw, float* db,
+                                    float* scratch);
 int64_t winograd_weights_scratch(const Conv2dShape& shape);
 
 // Linear layer of one block: x (IN,16), w (OUT,IN), b (OUT) or null, y (OUT,16). `scratch`: linear_scratch()

@@ -24,11 +24,11 @@ namespace unfold::lanes {
 constexpr int64_t kChannels = 16;      // output channels side by side
 constexpr int64_t kChainFloats = 160;  // products of one chain: more would lose digits
 
-/// Rows oh0 .. oh1-1 of dy, (OC, oh1-oh0, OW, 16). `sums` (point, oc, ic*kh), or (point, ic*kh, 16 oc);
-/// `gradients` at the points, of channels in the lanes.
+/// Channels oc0 .. oc1-1 and rows oh0 .. oh1-1 of dy, (oc1-oc0, oh1-oh0, OW, 16). `sums` (point, oc, ic*kh),
+/// or (point, ic*kh, 16 oc); `gradients` at the points, of channels in the lanes.
 struct WinogradWeights {
   const Conv2dShape* shape;
-  int64_t oh0, oh1;
+  int64_t oc0, oc1, oh0, oh1;
   const float *x, *dy;
   float *dw, *db;
   float *values, *gradients, *sums, *partial, *bias, *turned;
@@ -184,9 +184,8 @@ constexpr std::array<TileSumsFunction, 5> kTileSums = {
     TileSums<kR, kCount, kQ, 4>, TileSums<kR, kCount, kQ, 5>};
 constexpr int kChannelsAtOnce = kMaxVectors < 4 ? 1 : 2;  // 10 sums of 16 registers, or 20 of 32
 
-/// The images in the lanes: each has a chain of its own over the pixels, the lanes are added at the end. Rows
-/// oh0 .. oh1-1: called from the first row on to the last, the chains lie in `partial` (point, oc, ic*kh, 16)
-/// meanwhile.
+/// The images in the lanes: each has a chain of its own over the pixels, the lanes are added at the end. From
+/// the call for the first rows to that for the last the chains lie in `partial` (point, oc, ic*kh, 16).
 template <int kR>
 void ImageLanes(const WinogradWeights& a) {
   static constexpr Points<kR> kPoints;
@@ -198,7 +197,7 @@ void ImageLanes(const WinogradWeights& a) {
   const int64_t parts = parts_of(s.n), tiles = tiles_of(s.ow, kR), rows = a.oh1 - a.oh0;
   const int64_t patch = s.ic * k.kernel_h, count = s.oc * patch;
   const int64_t blocks = (patch + 4) / 5, plane = rows * s.ow * kLanes;
-  if (a.oh0 == 0) {
+  if (a.oc0 == 0 && a.oh0 == 0) {
     Begin<kR>(a, tiles);
     std::fill(a.partial, a.partial + kCount * count * kLanes, 0.0f);
     std::fill(a.bias, a.bias + s.oc * kLanes, 0.0f);
@@ -216,11 +215,11 @@ void ImageLanes(const WinogradWeights& a) {
                  .partial_point = count * kLanes,
                  .partial_channel = patch * kLanes,
                  .bias = nullptr};
-  for (int64_t o = 0; o < s.oc; o += kChannelsAtOnce) {
-    const bool both = kChannelsAtOnce == 2 && s.oc - o >= 2;
+  for (int64_t o = a.oc0; o < a.oc1; o += kChannelsAtOnce) {
+    const bool both = kChannelsAtOnce == 2 && a.oc1 - o >= 2;
     for (int64_t p = 0; p < parts; ++p) {
       const float* values = a.values + a.oh0 * sums.values_row + p * lanes;
-      sums.dy = a.dy + o * plane + p * lanes;
+      sums.dy = a.dy + (o - a.oc0) * plane + p * lanes;
       for (int64_t block = 0; block < blocks; ++block) {
         const int64_t k0 = patch * block / blocks, r = patch * (block + 1) / blocks - k0 - 1;
         float* partial = a.partial + (o * patch + k0) * kLanes + p * lanes;
@@ -241,7 +240,7 @@ void ImageLanes(const WinogradWeights& a) {
       }
     }
   }
-  if (a.oh1 < s.oh) return;
+  if (a.oc1 < s.oc || a.oh1 < s.oh) return;
   std::fill(a.sums, a.sums + kCount * count, 0.0f);
   AddLanes(kCount * count, a.partial, a.sums);
   HWY_ALIGN float taps[kR][kLanes];
@@ -449,9 +448,11 @@ int64_t winograd_weights_scratch(const Conv2dShape& s) {
 
 void winograd_backward_weights(const Conv2dShape& s, const float* x, const float* dy, float* dw, float* db,
                                float* scratch) {
-  if (!channels_in_lanes(s)) return winograd_backward_weights_rows(s, 0, s.oh, x, dy, dw, db, scratch);
+  if (!channels_in_lanes(s))
+    return winograd_backward_weights_part(s, 0, s.oc, 0, s.oh, x, dy, dw, db, scratch);
   ScratchParts parts(scratch);
   WinogradWeights a = weights_of(s, parts);
+  a.oc1 = s.oc;
   a.oh1 = s.oh;
   a.x = x;
   a.dy = dy;
@@ -461,10 +462,12 @@ void winograd_backward_weights(const Conv2dShape& s, const float* x, const float
   HWY_DYNAMIC_DISPATCH(ChannelLanes5)(a);
 }
 
-void winograd_backward_weights_rows(const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* x,
-                                    const float* dy, float* dw, float* db, float* scratch) {
+void winograd_backward_weights_part(const Conv2dShape& s, int64_t oc0, int64_t oc1, int64_t oh0, int64_t oh1,
+                                    const float* x, const float* dy, float* dw, float* db, float* scratch) {
   ScratchParts parts(scratch);
   WinogradWeights a = weights_of(s, parts);
+  a.oc0 = oc0;
+  a.oc1 = oc1;
   a.oh0 = oh0;
   a.oh1 = oh1;
   a.x = x;

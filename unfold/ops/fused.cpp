@@ -128,11 +128,14 @@ class ConvReluMaxPool final : public ConvPool {
 };
 
 /// Rows of the pooling's output in a band of backward: some hundred pixels make each chain worth its start.
+/// And its channels: with Winograd, as many as the first-level cache has room for beside the values of x.
 int64_t band_rows(const Conv2dShape& pooling) {
   return std::clamp<int64_t>(112 / (pooling.window.kernel_h * pooling.iw), 1, pooling.oh);
 }
-int64_t band_floats(const Conv2dShape& pooling, int64_t rows) {
-  return pooling.ic * rows * pooling.window.kernel_h * pooling.iw * lanes::kLanes;
+constexpr int64_t kBandChannels = 2;
+
+int64_t band_floats(const Conv2dShape& pooling, int64_t channels, int64_t rows) {
+  return channels * rows * pooling.window.kernel_h * pooling.iw * lanes::kLanes;
 }
 
 /// A row of the pooling's output at a time: `pool(shape, oh0, oh1, band)` takes the convolution's rows.
@@ -141,30 +144,44 @@ void conv_pool_forward(const Op& op, const Call<float>& c, Pool pool) {
   Conv2dShape shape = static_cast<const ConvPool&>(op).pooling();
   shape.n = c.n;
   const int64_t rows = shape.window.kernel_h;
-  float *const band = c.scratch, *const scratch = band + band_floats(shape, 1);
+  float *const band = c.scratch, *const scratch = band + band_floats(shape, shape.ic, 1);
   for (int64_t oh = 0; oh < shape.oh; ++oh) {
     lanes::conv2d_forward_rows(c.window, oh * rows, (oh + 1) * rows, c.x[0], c.w, c.b, band, scratch);
     pool(shape, oh, oh + 1, band);
   }
 }
 
-/// `pool(shape, oh0, oh1, band)` writes the gradient of the convolution's rows, and dw follows at once.
+/// `pool(shape, first, oh0, oh1, band)` writes the gradient of some rows of the convolution's output, of the
+/// shape's channels from `first` on, and dw follows at once.
 template <bool kWinograd, class Pool>
 void conv_pool_backward(const Op& op, const Call<float>& c, Pool pool) {
   Conv2dShape shape = static_cast<const ConvPool&>(op).pooling();
   shape.n = c.n;
-  const int64_t rows = shape.window.kernel_h, most = kWinograd ? band_rows(shape) : shape.oh;
-  float *const band = c.scratch, *const scratch = band + band_floats(shape, most);
-  for (int64_t oh = 0; oh < shape.oh; oh += most) {
-    const int64_t end = std::min(shape.oh, oh + most);
-    pool(shape, oh, end, band);
-    if constexpr (kWinograd) {
-      lanes::winograd_backward_weights_rows(c.window, oh * rows, end * rows, c.x[0], band, c.dw, c.db,
-                                            scratch);
-    } else {
-      lanes::conv2d_backward_weights(c.window, c.x[0], band, c.dw, c.db, scratch);
+  float* const band = c.scratch;
+  if constexpr (!kWinograd) {
+    pool(shape, 0, 0, shape.oh, band);
+    float* const scratch = band + band_floats(shape, shape.ic, shape.oh);
+    lanes::conv2d_backward_weights(c.window, c.x[0], band, c.dw, c.db, scratch);
+    return;
+  }
+  const int64_t rows = shape.window.kernel_h, most = band_rows(shape), channels = shape.ic;
+  float* const scratch = band + band_floats(shape, kBandChannels, most);
+  for (int64_t first = 0; first < channels; first += kBandChannels) {
+    shape.ic = std::min(kBandChannels, channels - first);
+    for (int64_t oh = 0; oh < shape.oh; oh += most) {
+      const int64_t end = std::min(shape.oh, oh + most);
+      pool(shape, first, oh, end, band);
+      lanes::winograd_backward_weights_part(c.window, first, first + shape.ic, oh * rows, end * rows, c.x[0],
+                                            band, c.dw, c.db, scratch);
     }
   }
+}
+/// Where a channel begins in the pooling's input, and in its output.
+int64_t in_channel(const Conv2dShape& pooling, int64_t channel) {
+  return channel * pooling.ih * pooling.iw * lanes::kLanes;
+}
+int64_t out_channel(const Conv2dShape& pooling, int64_t channel) {
+  return channel * pooling.oh * pooling.ow * lanes::kLanes;
 }
 
 void conv_tanh_avg_forward(const Op& op, const Call<float>& c) {
@@ -176,9 +193,11 @@ void conv_tanh_avg_forward(const Op& op, const Call<float>& c) {
 template <bool kWinograd>
 void conv_tanh_avg_backward(const Op& op, const Call<float>& c) {
   const float scale = static_cast<const ConvPool&>(op).scale();
-  conv_pool_backward<kWinograd>(op, c, [&](const Conv2dShape& s, int64_t oh0, int64_t oh1, float* band) {
-    lanes::tanh_avg_pool2d_backward(s, oh0, oh1, static_cast<const float*>(c.saved), c.dy, scale, band);
-  });
+  const auto pool = [&](const Conv2dShape& s, int64_t first, int64_t oh0, int64_t oh1, float* band) {
+    lanes::tanh_avg_pool2d_backward(s, oh0, oh1, static_cast<const float*>(c.saved) + in_channel(s, first),
+                                    c.dy + out_channel(s, first), scale, band);
+  };
+  conv_pool_backward<kWinograd>(op, c, pool);
 }
 void conv_relu_max_forward(const Op& op, const Call<float>& c) {
   conv_pool_forward(op, c, [&](const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* band) {
@@ -187,9 +206,12 @@ void conv_relu_max_forward(const Op& op, const Call<float>& c) {
 }
 template <bool kWinograd>
 void conv_relu_max_backward(const Op& op, const Call<float>& c) {
-  conv_pool_backward<kWinograd>(op, c, [&](const Conv2dShape& s, int64_t oh0, int64_t oh1, float* band) {
-    lanes::relu_max_pool2d_backward(s, oh0, oh1, c.y, c.dy, static_cast<const int32_t*>(c.saved), band);
-  });
+  const auto pool = [&](const Conv2dShape& s, int64_t first, int64_t oh0, int64_t oh1, float* band) {
+    const int64_t at = out_channel(s, first);
+    lanes::relu_max_pool2d_backward(s, oh0, oh1, c.y + at, c.dy + at,
+                                    static_cast<const int32_t*>(c.saved) + at, band);
+  };
+  conv_pool_backward<kWinograd>(op, c, pool);
 }
 
 /// The activation's output.
@@ -199,11 +221,12 @@ int64_t conv_tanh_avg_saved(const Op&, const Call<float>& c) {
 template <bool kWinograd>
 int64_t conv_pool_scratch(const Op& op, const Call<float>& c) {
   const Conv2dShape& pooling = static_cast<const ConvPool&>(op).pooling();
-  const int64_t forward = band_floats(pooling, 1) + lanes::conv2d_scratch(c.window);
+  const int64_t forward = band_floats(pooling, pooling.ic, 1) + lanes::conv2d_scratch(c.window);
   if (!c.training) return forward;
-  const int64_t rows = band_rows(pooling);
-  const int64_t backward = kWinograd ? band_floats(pooling, rows) + lanes::winograd_weights_scratch(c.window)
-                                     : band_floats(pooling, pooling.oh) + lanes::conv2d_scratch(c.window);
+  const int64_t backward =
+      kWinograd ? band_floats(pooling, kBandChannels, band_rows(pooling)) +
+                      lanes::winograd_weights_scratch(c.window)
+                : band_floats(pooling, pooling.ic, pooling.oh) + lanes::conv2d_scratch(c.window);
   return std::max(forward, backward);
 }
 /// Few channels: bands are worth it where a whole image passes the cache but a band's sums do not. Not what
