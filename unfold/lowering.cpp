@@ -92,6 +92,7 @@ class Lowering {
           node.op = std::move(two);
           count = 2;
         }
+        if (flattened(i + count - 1)) ++count;
       }
       for (size_t k = 1; k < count; ++k) node.name += "+" + nodes[i + k].name;
       node.output = nodes[i + count - 1].output;
@@ -164,6 +165,12 @@ class Lowering {
     const Shape in = graph_.shape(graph_.input());
     auto op = fuse(*nodes[i].op, *nodes[i + 1].op, *nodes[i + 2].op, in);
     return op && choose<T>(*op, {in}, options_, trunk_) ? op : nullptr;
+  }
+
+  /// Whether the next node flattens what node i makes for it alone. In lanes that moves nothing, so node i
+  /// makes it flat.
+  bool flattened(size_t i) const {
+    return trunk_ == Layout::chwn16 && feeds_next(i) && graph_.nodes()[i + 1].op->type() == "Flatten";
   }
 
   /// `owner` is the name its parameters go by.
