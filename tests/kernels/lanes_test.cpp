@@ -79,12 +79,14 @@ Passes in_lanes(const Problem& p, bool winograd = false) {
   lanes::from_rows(s.n, s.x_image(), p.x.data(), x.data());
   lanes::from_rows(s.n, s.y_image(), p.dy.data(), dy.data());
   if (winograd) {
-    Guarded packed(lanes::winograd_packed(s));
+    Guarded packed(lanes::winograd_packed(s)), values(lanes::winograd_values(s));
     lanes::winograd_pack(s, p.w.data(), packed.data());
-    lanes::winograd_forward(s, x.data(), packed.data(), p.b.data(), y.data(), scratch.data());
+    lanes::winograd_to_points(s, x.data(), values.data());
+    lanes::winograd_forward(s, values.data(), packed.data(), p.b.data(), y.data(), scratch.data());
     lanes::winograd_backward_data(s, packed.data(), dy.data(), dx.data(), scratch.data());
-    lanes::winograd_backward_weights(s, x.data(), dy.data(), r.dw.data(), r.db.data(), scratch.data());
+    lanes::winograd_backward_weights(s, values.data(), dy.data(), r.dw.data(), r.db.data(), scratch.data());
     CHECK(packed.intact());
+    CHECK(values.intact());
   } else {
     lanes::conv2d_forward(s, x.data(), p.w.data(), p.b.data(), y.data(), scratch.data());
     lanes::conv2d_backward_data(s, p.w.data(), dy.data(), dx.data(), scratch.data());

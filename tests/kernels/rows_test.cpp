@@ -109,9 +109,11 @@ TEST_CASE("Winograd of single images: the bits of the lanes, near the naive twin
 
       Floats in(s.x_image() * lanes::kLanes), out(s.y_image() * lanes::kLanes), same(s.y_image());
       Floats lane_packed(lanes::winograd_packed(s)), lane_scratch(lanes::winograd_scratch(s));
+      Floats values(lanes::winograd_values(s));
       lanes::from_rows(1, s.x_image(), x.data(), in.data());
       lanes::winograd_pack(s, w.data(), lane_packed.data());
-      lanes::winograd_forward(s, in.data(), lane_packed.data(), bias, out.data(), lane_scratch.data());
+      lanes::winograd_to_points(s, in.data(), values.data());
+      lanes::winograd_forward(s, values.data(), lane_packed.data(), bias, out.data(), lane_scratch.data());
       lanes::to_rows(1, s.y_image(), out.data(), same.data());
       CHECK(std::equal(same.data(), same.data() + s.y_image(), y.data()));
 

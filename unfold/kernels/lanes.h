@@ -54,11 +54,14 @@ bool winograd_suits(const Conv2dShape& shape);
 /// blocks.
 void winograd_pack(const Conv2dShape& shape, const float* w, float* packed);
 int64_t winograd_packed(const Conv2dShape& shape);
-void winograd_forward(const Conv2dShape& shape, const float* x, const float* packed, const float* b, float* y,
-                      float* scratch);
+/// values <- x at the points, which forward and backward-weights read; winograd_values() floats, overwritten.
+void winograd_to_points(const Conv2dShape& shape, const float* x, float* values);
+int64_t winograd_values(const Conv2dShape& shape);
+void winograd_forward(const Conv2dShape& shape, const float* values, const float* packed, const float* b,
+                      float* y, float* scratch);
 void winograd_backward_data(const Conv2dShape& shape, const float* packed, const float* dy, float* dx,
                             float* scratch);
-void winograd_backward_weights(const Conv2dShape& shape, const float* x, const float* dy, float* dw,
+void winograd_backward_weights(const Conv2dShape& shape, const float* values, const float* dy, float* dw,
                                float* db, float* scratch);
 /// Floats of scratch for any of the three.
 int64_t winograd_scratch(const Conv2dShape& shape);
@@ -69,7 +72,7 @@ bool winograd_weights_suit(const Conv2dShape& shape);
 /// each channel's rows in rising order; the first channel's first rows come first, the last one's last ones
 /// last: that call adds to dw and db. The same bits for any cut.
 void winograd_backward_weights_part(const Conv2dShape& shape, int64_t oc0, int64_t oc1, int64_t oh0,
-                                    int64_t oh1, const float* x, const float* dy, float* dw, float* db,
+                                    int64_t oh1, const float* values, const float* dy, float* dw, float* db,
                                     float* scratch);
 int64_t winograd_weights_scratch(const Conv2dShape& shape);
 

@@ -112,41 +112,6 @@ HWY_INLINE void GradientsFromPoints(const float* from, int64_t point, V* v) {
   }
 }
 
-/// values[point][row][tile] <- the input's polynomial at each point; rows and places outside the image are 0.
-/// `rows` counts all channels' rows; each channel has `height` of them behind `top` rows of zeros and
-/// `bottom` more.
-template <int kR>
-void Values(int64_t n, int64_t channels, int64_t top, int64_t height, int64_t bottom, int64_t width,
-            int64_t pad, int64_t tiles, const float* x, float* values) {
-  constexpr int kCount = Points<kR>::kCount;
-  const D d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t parts = parts_of(n), all = top + height + bottom, point = point_of(channels * all * tiles);
-  for (int64_t c = 0; c < channels; ++c) {
-    for (int64_t h = 0; h < all; ++h) {
-      float* to = values + (c * all + h) * tiles * kLanes;
-      if (h < top || h >= top + height) {
-        for (int i = 0; i < kCount; ++i) std::fill(to + i * point, to + i * point + tiles * kLanes, 0.0f);
-        continue;
-      }
-      const float* row = x + (c * height + h - top) * width * kLanes;
-      for (int64_t t = 0; t < tiles; ++t, to += kLanes) {
-        const int64_t start = t * kR - pad;
-        const bool whole = start >= 0 && start + kCount <= width;
-        for (int64_t p = 0; p < parts; ++p) {
-          const float* from = row + start * kLanes + p * lanes;
-          V v[kCount];
-          for (int j = 0; j < kCount; ++j) {
-            v[j] = whole || (start + j >= 0 && start + j < width) ? hn::LoadU(d, from + j * kLanes)
-                                                                  : hn::Zero(d);
-          }
-          AtPoints<kR>(d, v, to + p * lanes, point);
-        }
-      }
-    }
-  }
-}
-
 }  // namespace unfold::lanes::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -27,10 +27,10 @@ namespace unfold::lanes {
 /// One pass: out = correlation of `in` with the kernels in `points` (see pack) or, backward, its adjoint, a
 /// convolution. `tiles` are those of the layer's output in both, `pad` is its padding on the left.
 struct WinogradSweep {
-  int64_t n, in, in_h, in_w, pad, out, out_h, out_w, tiles, kernel_h, step_h, move_h;
-  Reach* rows;  // (out_h)
-  const float *x, *points, *bias;
-  float *y, *values, *products;  // values (point, in, in_h, tiles, 16), products (point, out, row, tiles, 16)
+  int64_t n, in, in_h, out, out_h, out_w, pad, tiles, kernel_h, step_h, move_h;
+  Reach* rows;                          // (out_h)
+  const float *values, *points, *bias;  // values (point, in, in_h, tiles, 16)
+  float *y, *products;                  // products (point, out, row, tiles, 16)
 };
 
 /// Rows of outputs whose products are computed together: in memory the tiles of one row follow those of
@@ -95,25 +95,66 @@ void GradientRow(const WinogradSweep& s, int64_t ih, int64_t row, int64_t rows) 
   }
 }
 
-/// values[point][row][tile] <- the gradients of each tile's outputs at each point.
+/// values[point][channel, row][tile] <- the input's polynomial at each point; rows and places outside the
+/// image are 0.
 template <int kR>
-void GradientValues(const WinogradSweep& s) {
+void ToPointsOf(const Conv2dShape& s, const float* x, float* values) {
+  constexpr int kCount = Points<kR>::kCount;
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t parts = parts_of(s.n), rows = s.in * s.in_h, point = point_of(rows * s.tiles);
-  float* to = s.values;
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t t = 0; t < s.tiles; ++t, to += kLanes) {
-      const float* from = s.x + (row * s.in_w + t * kR) * kLanes;
-      for (int64_t p = 0; p < parts; ++p) {
-        V v[kR];
-        for (int k = 0; k < kR; ++k) {
-          v[k] = t * kR + k < s.in_w ? hn::LoadU(d, from + k * kLanes + p * lanes) : hn::Zero(d);
+  const Window2d& k = s.window;
+  const int64_t parts = parts_of(s.n), tiles = tiles_of(s.ow, kR), all = padded_height(s),
+                point = point_of(s.ic * all * tiles);
+  for (int64_t c = 0; c < s.ic; ++c) {
+    for (int64_t h = 0; h < all; ++h) {
+      float* to = values + (c * all + h) * tiles * kLanes;
+      if (h < k.pad_top || h >= k.pad_top + s.ih) {
+        for (int i = 0; i < kCount; ++i) std::fill(to + i * point, to + i * point + tiles * kLanes, 0.0f);
+        continue;
+      }
+      const float* row = x + (c * s.ih + h - k.pad_top) * s.iw * kLanes;
+      for (int64_t t = 0; t < tiles; ++t, to += kLanes) {
+        const int64_t start = t * kR - k.pad_left;
+        const bool whole = start >= 0 && start + kCount <= s.iw;
+        for (int64_t p = 0; p < parts; ++p) {
+          const float* from = row + start * kLanes + p * lanes;
+          V v[kCount];
+          for (int j = 0; j < kCount; ++j) {
+            v[j] =
+                whole || (start + j >= 0 && start + j < s.iw) ? hn::LoadU(d, from + j * kLanes) : hn::Zero(d);
+          }
+          AtPoints<kR>(d, v, to + p * lanes, point);
         }
-        GradientsAtPoints<kR>(v, to + p * lanes, point);
       }
     }
   }
+}
+void ToPoints(const Conv2dShape& s, const float* x, float* values) {
+  (s.window.kernel_w == 3 ? ToPointsOf<3> : ToPointsOf<5>)(s, x, values);
+}
+
+/// values[point][channel, row][tile] <- the gradients of each tile's outputs at each point.
+template <int kR>
+void GradientsToPointsOf(const Conv2dShape& s, const float* dy, float* values) {
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t parts = parts_of(s.n), tiles = tiles_of(s.ow, kR), rows = s.oc * s.oh,
+                point = point_of(rows * tiles);
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t t = 0; t < tiles; ++t, values += kLanes) {
+      const float* from = dy + (row * s.ow + t * kR) * kLanes;
+      for (int64_t p = 0; p < parts; ++p) {
+        V v[kR];
+        for (int k = 0; k < kR; ++k) {
+          v[k] = t * kR + k < s.ow ? hn::LoadU(d, from + k * kLanes + p * lanes) : hn::Zero(d);
+        }
+        GradientsAtPoints<kR>(v, values + p * lanes, point);
+      }
+    }
+  }
+}
+void GradientsToPoints(const Conv2dShape& s, const float* dy, float* values) {
+  (s.window.kernel_w == 3 ? GradientsToPointsOf<3> : GradientsToPointsOf<5>)(s, dy, values);
 }
 
 /// Rows from oh on that the same taps reach, at most `most`.
@@ -134,11 +175,6 @@ void Sweep(const WinogradSweep& s) {
   const int64_t blocks = (s.out + kMaxTile - 1) / kMaxTile, patch = s.in * s.kernel_h;
   const int64_t most = kMaxVectors < 4 ? 1 : rows_at_once(tiles), product_row = most * tiles * kLanes;
   const int64_t value_point = point_of(s.in * s.in_h * tiles), product_point = point_of(s.out * most * tiles);
-  if constexpr (kBackward) {
-    GradientValues<kR>(s);
-  } else {
-    Values<kR>(s.n, s.in, 0, s.in_h, 0, s.in_w, s.pad, tiles, s.x, s.values);
-  }
   for (int64_t oh = 0; oh < s.out_h;) {
     const Reach& row = s.rows[oh];
     const int64_t rows = RowsAlike(s, oh, most), vectors = rows * tiles;
@@ -191,79 +227,90 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace unfold::lanes {
 
+HWY_EXPORT(ToPoints);
+HWY_EXPORT(GradientsToPoints);
 HWY_EXPORT(Forward);
 HWY_EXPORT(Backward);
 
 namespace {
 
-/// to[point][block of q out channels][in, kh][q] <- kernels as polynomials at each point. `w(o, i, kh, kw)`
-/// reads a weight.
-template <int kR, class Read>
-void pack(int64_t out, int64_t in, int64_t kernel_h, Read w, float* to) {
-  const int64_t blocks = (out + kMaxTile - 1) / kMaxTile, point = out * in * kernel_h;
-  for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t o = out * block / blocks, q = out * (block + 1) / blocks - o;
-    for (int64_t i = 0; i < in; ++i) {
-      for (int64_t kh = 0; kh < kernel_h; ++kh) {
-        for (int64_t j = 0; j < q; ++j) {
-          kernel_at_points<kR>([&](int64_t kw) { return w(o + j, i, kh, kw); },
-                               to + (o * in + i * q) * kernel_h + kh * q + j, point);
-        }
-      }
-    }
+/// Tiles of channels, of nearly one size: channel first + j of one with q channels has the weights [in,
+/// kh][j] of each q.
+struct ChannelTile {
+  int64_t first, q;
+};
+ChannelTile channel_tile(int64_t channels, int64_t tile, int64_t tiles) {
+  const int64_t first = channels * tile / tiles;
+  return {first, channels * (tile + 1) / tiles - first};
+}
+
+/// forward[point][tile of output channels][ic, kh][q] and backward[point][tile of input channels][oc, kh][q]
+/// <- kernels as polynomials at each point.
+template <int kR>
+void pack(const Conv2dShape& s, const float* w, float* forward, float* backward) {
+  constexpr int kCount = Points<kR>::kCount;
+  const int64_t kernel_h = s.window.kernel_h, point = s.oc * s.ic * kernel_h;
+  const int64_t out_tiles = (s.oc + kMaxTile - 1) / kMaxTile, in_tiles = (s.ic + kMaxTile - 1) / kMaxTile;
+  for (int64_t row = 0; row < point; ++row, w += kR) {
+    const int64_t o = row / kernel_h / s.ic, i = row / kernel_h % s.ic, kh = row % kernel_h;
+    const ChannelTile out = channel_tile(s.oc, ((o + 1) * out_tiles - 1) / s.oc, out_tiles),
+                      in = channel_tile(s.ic, ((i + 1) * in_tiles - 1) / s.ic, in_tiles);
+    float values[kCount];
+    kernel_at_points<kR>([&](int64_t kw) { return w[kw]; }, values, 1);
+    float* f = forward + (out.first * s.ic + i * out.q) * kernel_h + kh * out.q + o - out.first;
+    float* b = backward + (in.first * s.oc + o * in.q) * kernel_h + kh * in.q + i - in.first;
+    for (int p = 0; p < kCount; ++p) f[p * point] = b[p * point] = values[p];
   }
 }
 
 WinogradSweep forward_sweep(const Conv2dShape& s, ScratchParts& parts) {
-  const int64_t r = s.window.kernel_w, count = 2 * r - 1, tiles = tiles_of(s.ow, r);
+  const Window2d& k = s.window;
+  const int64_t r = k.kernel_w, tiles = tiles_of(s.ow, r);
   WinogradSweep sweep{.n = s.n,
                       .in = s.ic,
-                      .in_h = s.ih,
-                      .in_w = s.iw,
-                      .pad = s.window.pad_left,
+                      .in_h = padded_height(s),
                       .out = s.oc,
                       .out_h = s.oh,
                       .out_w = s.ow,
+                      .pad = k.pad_left,
                       .tiles = tiles,
-                      .kernel_h = s.window.kernel_h,
+                      .kernel_h = k.kernel_h,
                       .step_h = 1,
-                      .move_h = s.window.dilation_h,
-                      .rows = nullptr,
-                      .x = nullptr,
+                      .move_h = k.dilation_h,
+                      .rows = reinterpret_cast<Reach*>(parts.take(s.oh * 3)),
+                      .values = nullptr,
                       .points = nullptr,
                       .bias = nullptr,
                       .y = nullptr,
-                      .values = parts.take(count * point_of(s.ic * s.ih * tiles)),
-                      .products = parts.take(count * point_of(s.oc * rows_at_once(tiles) * tiles))};
-  sweep.rows = reinterpret_cast<Reach*>(parts.take(s.oh * 3));
+                      .products = parts.take((2 * r - 1) * point_of(s.oc * rows_at_once(tiles) * tiles))};
   return sweep;
 }
 
 WinogradSweep backward_sweep(const Conv2dShape& s, ScratchParts& parts) {
   const Window2d& k = s.window;
-  const int64_t r = k.kernel_w, count = 2 * r - 1, tiles = tiles_of(s.ow, r),
+  const int64_t r = k.kernel_w, tiles = tiles_of(s.ow, r),
                 step = k.stride_h / std::gcd(k.stride_h, k.dilation_h);
   WinogradSweep sweep{.n = s.n,
                       .in = s.oc,
                       .in_h = s.oh,
-                      .in_w = s.ow,
-                      .pad = k.pad_left,
                       .out = s.ic,
                       .out_h = s.ih,
                       .out_w = s.iw,
+                      .pad = k.pad_left,
                       .tiles = tiles,
                       .kernel_h = k.kernel_h,
                       .step_h = step,
                       .move_h = -k.dilation_h * step / k.stride_h,
-                      .rows = nullptr,
-                      .x = nullptr,
+                      .rows = reinterpret_cast<Reach*>(parts.take(s.ih * 3)),
+                      .values = nullptr,
                       .points = nullptr,
                       .bias = nullptr,
                       .y = nullptr,
-                      .values = parts.take(count * point_of(s.oc * s.oh * tiles)),
-                      .products = parts.take(count * point_of(s.ic * rows_at_once(tiles) * tiles))};
-  sweep.rows = reinterpret_cast<Reach*>(parts.take(s.ih * 3));
+                      .products = parts.take((2 * r - 1) * point_of(s.ic * rows_at_once(tiles) * tiles))};
   return sweep;
+}
+int64_t gradient_values(const Conv2dShape& s) {
+  return (2 * s.window.kernel_w - 1) * point_of(s.oc * s.oh * tiles_of(s.ow, s.window.kernel_w));
 }
 
 }  // namespace
@@ -278,6 +325,7 @@ int64_t winograd_scratch(const Conv2dShape& s) {
   ScratchParts forward(nullptr), backward(nullptr);
   forward_sweep(s, forward);
   backward_sweep(s, backward);
+  backward.take(gradient_values(s));
   return std::max({forward.taken(), backward.taken(), winograd_weights_scratch(s)});
 }
 
@@ -286,32 +334,29 @@ int64_t winograd_packed(const Conv2dShape& s) {
 }
 
 void winograd_pack(const Conv2dShape& s, const float* w, float* packed) {
-  const Window2d& k = s.window;
-  const auto forward = [&](int64_t o, int64_t i, int64_t kh, int64_t kw) {
-    return w[((o * s.ic + i) * k.kernel_h + kh) * k.kernel_w + kw];
-  };
-  const auto backward = [&](int64_t i, int64_t o, int64_t kh, int64_t kw) { return forward(o, i, kh, kw); };
-  float* const second = packed + winograd_packed(s) / 2;
-  if (k.kernel_w == 3) {
-    pack<3>(s.oc, s.ic, k.kernel_h, forward, packed);
-    pack<3>(s.ic, s.oc, k.kernel_h, backward, second);
-  } else {
-    pack<5>(s.oc, s.ic, k.kernel_h, forward, packed);
-    pack<5>(s.ic, s.oc, k.kernel_h, backward, second);
-  }
+  (s.window.kernel_w == 3 ? pack<3> : pack<5>)(s, w, packed, packed + winograd_packed(s) / 2);
 }
 
-void winograd_forward(const Conv2dShape& s, const float* x, const float* packed, const float* b, float* y,
-                      float* scratch) {
+int64_t winograd_values(const Conv2dShape& s) {
+  return (2 * s.window.kernel_w - 1) * point_of(s.ic * padded_height(s) * tiles_of(s.ow, s.window.kernel_w));
+}
+
+void winograd_to_points(const Conv2dShape& s, const float* x, float* values) {
+  HWY_DYNAMIC_DISPATCH(ToPoints)(s, x, values);
+}
+
+void winograd_forward(const Conv2dShape& s, const float* values, const float* packed, const float* b,
+                      float* y, float* scratch) {
   const Window2d& k = s.window;
   ScratchParts parts(scratch);
   WinogradSweep sweep = forward_sweep(s, parts);
-  sweep.x = x;
+  sweep.values = values;
   sweep.points = packed;
   sweep.bias = b;
   sweep.y = y;
   for (int64_t o = 0; o < s.oh; ++o) {
     sweep.rows[o] = forward_reach(o, k.kernel_h, k.stride_h, k.pad_top, k.dilation_h, s.ih);
+    sweep.rows[o].at += static_cast<int32_t>(k.pad_top);
   }
   HWY_DYNAMIC_DISPATCH(Forward)(sweep, k.kernel_w);
 }
@@ -321,7 +366,9 @@ void winograd_backward_data(const Conv2dShape& s, const float* packed, const flo
   const Window2d& k = s.window;
   ScratchParts parts(scratch);
   WinogradSweep sweep = backward_sweep(s, parts);
-  sweep.x = dy;
+  float* const values = parts.take(gradient_values(s));
+  HWY_DYNAMIC_DISPATCH(GradientsToPoints)(s, dy, values);
+  sweep.values = values;
   sweep.points = packed + winograd_packed(s) / 2;
   sweep.y = dx;
   for (int64_t i = 0; i < s.ih; ++i) {

@@ -93,4 +93,9 @@ inline int64_t tiles_of(int64_t width, int64_t kernel) {
   return (width + kernel - 1) / kernel;
 }
 
+/// Rows of a channel among the values of x: the image's and those of its padding.
+inline int64_t padded_height(const Conv2dShape& s) {
+  return s.window.pad_top + s.ih + s.window.pad_bottom;
+}
+
 }  // namespace unfold::lanes

@@ -29,15 +29,12 @@ constexpr int64_t kChainFloats = 160;  // products of one chain: more would lose
 struct WinogradWeights {
   const Conv2dShape* shape;
   int64_t oc0, oc1, oh0, oh1;
-  const float *x, *dy;
+  const float *values, *dy;
   float *dw, *db;
-  float *values, *gradients, *sums, *partial, *bias, *turned;
+  float *gradients, *sums, *partial, *bias, *turned;
   int32_t* offsets;  // (ic*kh)
 };
 
-inline int64_t padded_height(const Conv2dShape& s) {
-  return s.window.pad_top + s.ih + s.window.pad_bottom;
-}
 /// Rows of dy whose products make one chain.
 inline int64_t chain_rows(const Conv2dShape& s) {
   return std::clamp<int64_t>(kChainFloats / (tiles_of(s.ow, s.window.kernel_w) * kLanes), 1, s.oh);
@@ -50,12 +47,10 @@ HWY_BEFORE_NAMESPACE();
 namespace unfold::lanes::HWY_NAMESPACE {
 namespace {  // other files have functions of their own by these names
 
-/// What the two ways begin with: the values of x, and where each (ic, kh) begins in them.
-template <int kR>
-void Begin(const WinogradWeights& a, int64_t tiles) {
+/// Where each (ic, kh) begins in the values of x.
+void FindRows(const WinogradWeights& a, int64_t tiles) {
   const Conv2dShape& s = *a.shape;
   const Window2d& k = s.window;
-  Values<kR>(s.n, s.ic, k.pad_top, s.ih, k.pad_bottom, s.iw, k.pad_left, tiles, a.x, a.values);
   for (int64_t c = 0, at = 0; c < s.ic; ++c) {
     for (int64_t kh = 0; kh < k.kernel_h; ++kh) {
       a.offsets[at++] = static_cast<int32_t>((c * padded_height(s) + kh * k.dilation_h) * tiles * kLanes);
@@ -198,7 +193,7 @@ void ImageLanes(const WinogradWeights& a) {
   const int64_t patch = s.ic * k.kernel_h, count = s.oc * patch;
   const int64_t blocks = (patch + 4) / 5, plane = rows * s.ow * kLanes;
   if (a.oc0 == 0 && a.oh0 == 0) {
-    Begin<kR>(a, tiles);
+    FindRows(a, tiles);
     std::fill(a.partial, a.partial + kCount * count * kLanes, 0.0f);
     std::fill(a.bias, a.bias + s.oc * kLanes, 0.0f);
   }
@@ -321,7 +316,7 @@ void ChannelLanes(const WinogradWeights& a) {
                 gradient_point = point_of(group * tiles * kChannels), sum_point = patch * kChannels;
   const int64_t vectors = kChannels / lanes, most = vectors == 1 ? kMostRows<1> : kMostRows<2>,
                 blocks = (patch + most - 1) / most;
-  Begin<kR>(a, tiles);
+  FindRows(a, tiles);
   HWY_ALIGN float taps[kR][kLanes];
   for (int64_t o = 0; o < s.oc; o += kChannels) {
     const int64_t channels = std::min(kChannels, s.oc - o);
@@ -417,7 +412,6 @@ WinogradWeights weights_of(const Conv2dShape& s, ScratchParts& parts) {
                 patch = s.ic * s.window.kernel_h;
   WinogradWeights a{};
   a.shape = &s;
-  a.values = parts.take(count * point_of(s.ic * padded_height(s) * tiles));
   a.offsets = reinterpret_cast<int32_t*>(parts.take(patch));
   if (channels_in_lanes(s)) {
     a.gradients = parts.take(count * point_of(chain_rows(s) * tiles * kChannels));
@@ -446,15 +440,15 @@ int64_t winograd_weights_scratch(const Conv2dShape& s) {
   return parts.taken();
 }
 
-void winograd_backward_weights(const Conv2dShape& s, const float* x, const float* dy, float* dw, float* db,
-                               float* scratch) {
+void winograd_backward_weights(const Conv2dShape& s, const float* values, const float* dy, float* dw,
+                               float* db, float* scratch) {
   if (!channels_in_lanes(s))
-    return winograd_backward_weights_part(s, 0, s.oc, 0, s.oh, x, dy, dw, db, scratch);
+    return winograd_backward_weights_part(s, 0, s.oc, 0, s.oh, values, dy, dw, db, scratch);
   ScratchParts parts(scratch);
   WinogradWeights a = weights_of(s, parts);
   a.oc1 = s.oc;
   a.oh1 = s.oh;
-  a.x = x;
+  a.values = values;
   a.dy = dy;
   a.dw = dw;
   a.db = db;
@@ -463,14 +457,15 @@ void winograd_backward_weights(const Conv2dShape& s, const float* x, const float
 }
 
 void winograd_backward_weights_part(const Conv2dShape& s, int64_t oc0, int64_t oc1, int64_t oh0, int64_t oh1,
-                                    const float* x, const float* dy, float* dw, float* db, float* scratch) {
+                                    const float* values, const float* dy, float* dw, float* db,
+                                    float* scratch) {
   ScratchParts parts(scratch);
   WinogradWeights a = weights_of(s, parts);
   a.oc0 = oc0;
   a.oc1 = oc1;
   a.oh0 = oh0;
   a.oh1 = oh1;
-  a.x = x;
+  a.values = values;
   a.dy = dy;
   a.dw = dw;
   a.db = db;

@@ -98,17 +98,24 @@ int64_t winograd_packed(const Op&, const Call<float>& c) {
 void winograd_pack(const Op&, const Call<float>& c) {
   lanes::winograd_pack(c.window, c.w, c.packed);
 }
+/// x at the points: kept for the weights' gradient, in inference behind the scratch.
 void winograd_forward(const Op&, const Call<float>& c) {
-  lanes::winograd_forward(c.window, c.x[0], c.packed, c.b, c.y, c.scratch);
+  float* const values =
+      c.saved ? static_cast<float*>(c.saved) : c.scratch + lanes::winograd_scratch(c.window);
+  lanes::winograd_to_points(c.window, c.x[0], values);
+  lanes::winograd_forward(c.window, values, c.packed, c.b, c.y, c.scratch);
+}
+int64_t winograd_saved(const Op&, const Call<float>& c) {
+  return c.training ? lanes::winograd_values(c.window) * static_cast<int64_t>(sizeof(float)) : 0;
 }
 void winograd_backward_data(const Op&, const Call<float>& c) {
   lanes::winograd_backward_data(c.window, c.packed, c.dy, c.dx, c.scratch);
 }
 void winograd_backward_weights(const Op&, const Call<float>& c) {
-  lanes::winograd_backward_weights(c.window, c.x[0], c.dy, c.dw, c.db, c.scratch);
+  lanes::winograd_backward_weights(c.window, static_cast<const float*>(c.saved), c.dy, c.dw, c.db, c.scratch);
 }
 int64_t winograd_scratch(const Op&, const Call<float>& c) {
-  return lanes::winograd_scratch(c.window);
+  return lanes::winograd_scratch(c.window) + (c.training ? 0 : lanes::winograd_values(c.window));
 }
 
 // Layer by layer over the batch, in NHWC. A part is a range of rows of all images together, or of channels
@@ -247,8 +254,14 @@ constexpr Implementation<float> kNhwc = {
 bool winograd_weights_suit(const Op&, const Call<float>& c) {
   return lanes::winograd_weights_suit(c.window);
 }
+void winograd_weights_alone(const Op&, const Call<float>& c) {
+  float* const values = c.scratch + lanes::winograd_weights_scratch(c.window);
+  lanes::winograd_to_points(c.window, c.x[0], values);
+  lanes::winograd_backward_weights(c.window, values, c.dy, c.dw, c.db, c.scratch);
+}
 int64_t winograd_weights_scratch(const Op&, const Call<float>& c) {
-  return std::max(lanes::conv2d_scratch(c.window), lanes::winograd_weights_scratch(c.window));
+  return std::max(lanes::conv2d_scratch(c.window),
+                  lanes::winograd_weights_scratch(c.window) + lanes::winograd_values(c.window));
 }
 
 constexpr Implementation<float> kFloat[] = {
@@ -256,11 +269,12 @@ constexpr Implementation<float> kFloat[] = {
     kNhwc<NhwcEpilogue::none>,
     {.name = "conv2d/lanes-winograd",
      .engine = Engine::fast,
-     .numerics = "winograd F(kw,kw) along x, dw=chains of 160",
+     .numerics = "winograd F(kw,kw) along x, dx and dw its adjoints, dw=chains of 160",
      .forward = winograd_forward,
      .backward_data = winograd_backward_data,
      .backward_weights = winograd_backward_weights,
      .scratch = winograd_scratch,
+     .saved = winograd_saved,
      .layout = Layout::chwn16,
      .exact = false,
      .suits = winograd_suits,
@@ -268,10 +282,10 @@ constexpr Implementation<float> kFloat[] = {
      .pack = winograd_pack},
     {.name = "conv2d/lanes-winograd-dw",
      .engine = Engine::fast,
-     .numerics = "chain(ic,kh,kw) dw=winograd F(kw,kw) along x",
+     .numerics = "chain(ic,kh,kw) dw=adjoint of winograd F(kw,kw) along x",
      .forward = lanes_forward,
      .backward_data = lanes_backward_data,
-     .backward_weights = winograd_backward_weights,
+     .backward_weights = winograd_weights_alone,
      .scratch = winograd_weights_scratch,
      .layout = Layout::chwn16,
      .exact = false,

@@ -165,13 +165,15 @@ void conv_pool_backward(const Op& op, const Call<float>& c, Pool pool) {
     return;
   }
   const int64_t rows = shape.window.kernel_h, most = band_rows(shape), channels = shape.ic;
-  float* const scratch = band + band_floats(shape, kBandChannels, most);
+  float* const values = band + band_floats(shape, kBandChannels, most);
+  float* const scratch = values + lanes::winograd_values(c.window);
+  lanes::winograd_to_points(c.window, c.x[0], values);
   for (int64_t first = 0; first < channels; first += kBandChannels) {
     shape.ic = std::min(kBandChannels, channels - first);
     for (int64_t oh = 0; oh < shape.oh; oh += most) {
       const int64_t end = std::min(shape.oh, oh + most);
       pool(shape, first, oh, end, band);
-      lanes::winograd_backward_weights_part(c.window, first, first + shape.ic, oh * rows, end * rows, c.x[0],
+      lanes::winograd_backward_weights_part(c.window, first, first + shape.ic, oh * rows, end * rows, values,
                                             band, c.dw, c.db, scratch);
     }
   }
@@ -224,7 +226,7 @@ int64_t conv_pool_scratch(const Op& op, const Call<float>& c) {
   const int64_t forward = band_floats(pooling, pooling.ic, 1) + lanes::conv2d_scratch(c.window);
   if (!c.training) return forward;
   const int64_t backward =
-      kWinograd ? band_floats(pooling, kBandChannels, band_rows(pooling)) +
+      kWinograd ? band_floats(pooling, kBandChannels, band_rows(pooling)) + lanes::winograd_values(c.window) +
                       lanes::winograd_weights_scratch(c.window)
                 : band_floats(pooling, pooling.ic, pooling.oh) + lanes::conv2d_scratch(c.window);
   return std::max(forward, backward);
@@ -242,7 +244,7 @@ bool conv_pool_winograd_suits(const Op& op, const Call<float>& c) {
 constexpr Implementation<float> kConvTanhAvg[] = {
     {.name = "conv2d+tanh+avg_pool2d/lanes-winograd-dw",
      .engine = Engine::fast,
-     .numerics = "chain(ic,kh,kw) dw=winograd F(kw,kw) along x; tanh4_4 taps(kh,kw)",
+     .numerics = "chain(ic,kh,kw) dw=adjoint of winograd F(kw,kw) along x; tanh4_4 taps(kh,kw)",
      .forward = conv_tanh_avg_forward,
      .backward_data = nullptr,
      .backward_weights = conv_tanh_avg_backward<true>,
@@ -265,7 +267,7 @@ constexpr Implementation<float> kConvTanhAvg[] = {
 constexpr Implementation<float> kConvReluMax[] = {
     {.name = "conv2d+relu+max_pool2d/lanes-winograd-dw",
      .engine = Engine::fast,
-     .numerics = "chain(ic,kh,kw) dw=winograd F(kw,kw) along x",
+     .numerics = "chain(ic,kh,kw) dw=adjoint of winograd F(kw,kw) along x",
      .forward = conv_relu_max_forward,
      .backward_data = nullptr,
      .backward_weights = conv_relu_max_backward<true>,
