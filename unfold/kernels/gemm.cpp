@@ -48,6 +48,14 @@ struct Tile {
   bool stream;  // the start is not `add`
 };
 
+/// Keeps a pointer in a register of its own: from one pointer GCC would make more offsets than registers
+/// hold.
+HWY_INLINE void Opaque([[maybe_unused]] const float*& p) {
+#if HWY_COMPILER_GCC_ACTUAL
+  asm("" : "+r"(p));
+#endif
+}
+
 template <int kTileRows, int kTileVectors>
 void tile(const Tile& t) {
   const D d;
@@ -61,17 +69,25 @@ void tile(const Tile& t) {
       sum[r][v] = t.start == GemmStart::chain ? hn::LoadU(d, t.c + r * t.c_row + v * lanes) : first;
     }
   }
-  const float* a = t.a;
+  constexpr int kBases = (kTileRows + 4) / 5;
+  const float* a[kBases];
+#pragma GCC unroll 3
+  for (int i = 0; i < kBases; ++i) a[i] = t.a + 5 * i * t.a_row;
   const float* b = t.b;
-  for (int64_t k = 0; k < t.k; ++k, a += t.a_col, b += t.b_row) {
+  for (int64_t k = 0; k < t.k; ++k, b += t.b_row) {
     V bv[kTileVectors];
 #pragma GCC unroll 2
     for (int v = 0; v < kTileVectors; ++v) bv[v] = hn::LoadU(d, b + v * lanes);
 #pragma GCC unroll 16
     for (int r = 0; r < kTileRows; ++r) {
-      const V av = hn::Set(d, a[r * t.a_row]);
+      const V av = hn::Set(d, a[r / 5][r % 5 * t.a_row]);
 #pragma GCC unroll 2
       for (int v = 0; v < kTileVectors; ++v) sum[r][v] = hn::MulAdd(av, bv[v], sum[r][v]);
+    }
+#pragma GCC unroll 3
+    for (int i = 0; i < kBases; ++i) {
+      a[i] += t.a_col;
+      Opaque(a[i]);
     }
   }
 #pragma GCC unroll 16
