@@ -262,12 +262,12 @@ TEST_CASE("each engine runs its own kernels, and UNFOLD_KERNEL forces one") {
   };
   const auto im2col = kernels(Engine::im2col), naive = kernels(Engine::naive), fast = kernels(Engine::fast);
   CHECK(fast[0] == "rows to lanes");
-  CHECK(fast[1] == "conv2d+tanh+avg_pool2d/lanes-winograd-dw");
+  CHECK(fast[1] == "conv2d+tanh+avg_pool2d/lanes-winograd-few");
   CHECK(fast.back() == "lanes to rows");
   CHECK(std::count(fast.begin(), fast.end(), "tanh+avg_pool2d/lanes") == 1);
   const auto relu = Plan<float>(lenet5(), {.batch = 2, .training = true}).kernels();
   CHECK(std::count(relu.begin(), relu.end(), "relu+max_pool2d/lanes") == 1);
-  CHECK(relu[1] == "conv2d+relu+max_pool2d/lanes-winograd-dw");
+  CHECK(relu[1] == "conv2d+relu+max_pool2d/lanes-winograd-few");
   CHECK(im2col[0] == "conv2d/im2col");
   CHECK(im2col[1] == "tanh/vector");
   CHECK(im2col[2] == "avg_pool2d/im2col");

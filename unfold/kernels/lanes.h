@@ -65,16 +65,28 @@ void winograd_backward_weights(const Conv2dShape& shape, const float* values, co
                                float* db, float* scratch);
 /// Floats of scratch for any of the three.
 int64_t winograd_scratch(const Conv2dShape& shape);
-/// Where the weights' gradient alone is worth it: few channels, wide enough rows.
-bool winograd_weights_suit(const Conv2dShape& shape);
-/// winograd_backward_weights() of fewer than 8 output channels, some channels and rows at a time: dy
-/// (oc1-oc0, oh1-oh0, OW, 16). Called for all of them with the same scratch, whose contents it keeps between,
-/// each channel's rows in rising order; the first channel's first rows come first, the last one's last ones
-/// last: that call adds to dw and db. The same bits for any cut.
-void winograd_backward_weights_part(const Conv2dShape& shape, int64_t oc0, int64_t oc1, int64_t oh0,
-                                    int64_t oh1, const float* values, const float* dy, float* dw, float* db,
-                                    float* scratch);
+/// Floats of scratch for backward-weights alone.
 int64_t winograd_weights_scratch(const Conv2dShape& shape);
+
+// The same for layers of few channels with kernels 5 wide, whose dx nobody wants or which comes from
+// conv2d_backward_data(): forward and backward-weights, each some rows at a time. Values and packed weights
+// lie in orders of their own.
+bool winograd_few_suits(const Conv2dShape& shape);
+void winograd_few_pack(const Conv2dShape& shape, const float* w, float* packed);
+int64_t winograd_few_packed(const Conv2dShape& shape);
+void winograd_few_to_points(const Conv2dShape& shape, const float* x, float* values);
+int64_t winograd_few_values(const Conv2dShape& shape);
+/// Rows oh0 .. oh1-1 of y, into y (OC, oh1-oh0, OW, 16). Overwrites y.
+void winograd_few_forward_rows(const Conv2dShape& shape, int64_t oh0, int64_t oh1, const float* values,
+                               const float* packed, const float* b, float* y);
+/// dw += and db += from dy (oc1-oc0, oh1-oh0, OW, 16), some channels and rows of it. Called for all of them
+/// with the same scratch, whose contents it keeps between, each channel's rows in rising order; the first
+/// channel's first rows come first, the last one's last ones last: that call adds to dw and db. The same bits
+/// for any cut.
+void winograd_few_backward_weights_part(const Conv2dShape& shape, int64_t oc0, int64_t oc1, int64_t oh0,
+                                        int64_t oh1, const float* values, const float* dy, float* dw,
+                                        float* db, float* scratch);
+int64_t winograd_few_scratch(const Conv2dShape& shape);
 
 // Linear layer of one block: x (IN,16), w (OUT,IN), b (OUT) or null, y (OUT,16). `scratch`: linear_scratch()
 // floats.

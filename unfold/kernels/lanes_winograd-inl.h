@@ -39,28 +39,35 @@ HWY_INLINE void AtPoints(Tag d, const Vector* v, float* to, int64_t point) {
 /// The first `count` of R outputs from the products at the points: y[k * unit] = bias + sum over points of
 /// power * product.
 template <int kR, class Tag, class Vector = hn::Vec<Tag>>
-HWY_INLINE void FromPoints(Tag d, const float* from, int64_t point, Vector bias, int64_t count, float* y,
-                           int64_t unit) {
+HWY_INLINE void Outputs(Tag d, const Vector* product, Vector bias, int64_t count, float* y, int64_t unit) {
   static constexpr Points<kR> kPoints;
   constexpr int kPairs = Points<kR>::kPairs;
   Vector sum[kPairs], difference[kPairs];
 #pragma GCC unroll 8
   for (int i = 0; i < kPairs; ++i) {
-    const Vector plus = hn::LoadU(d, from + (2 * i + 1) * point),
-                 minus = hn::LoadU(d, from + (2 * i + 2) * point);
-    sum[i] = hn::Add(plus, minus);
-    difference[i] = hn::Sub(plus, minus);
+    sum[i] = hn::Add(product[2 * i + 1], product[2 * i + 2]);
+    difference[i] = hn::Sub(product[2 * i + 1], product[2 * i + 2]);
   }
 #pragma GCC unroll 8
   for (int k = 0; k < kR; ++k) {
     if (k >= count) break;
-    Vector v = k == 0 ? hn::Add(bias, hn::LoadU(d, from)) : bias;
+    Vector v = k == 0 ? hn::Add(bias, product[0]) : bias;
 #pragma GCC unroll 8
     for (int i = 0; i < kPairs; ++i) {
       v = hn::MulAdd(k % 2 == 0 ? sum[i] : difference[i], hn::Set(d, kPoints.power[i][k]), v);
     }
     hn::StoreU(v, d, y + k * unit);
   }
+}
+
+/// The same from products in memory, `point` floats apart.
+template <int kR, class Tag, class Vector = hn::Vec<Tag>>
+HWY_INLINE void FromPoints(Tag d, const float* from, int64_t point, Vector bias, int64_t count, float* y,
+                           int64_t unit) {
+  Vector product[Points<kR>::kCount];
+#pragma GCC unroll 9
+  for (int i = 0; i < Points<kR>::kCount; ++i) product[i] = hn::LoadU(d, from + i * point);
+  Outputs<kR>(d, product, bias, count, y, unit);
 }
 
 /// The adjoint of FromPoints(): to[i * point] <- sum over k of power * v[k], the gradients of R outputs at
@@ -109,6 +116,28 @@ HWY_INLINE void GradientsFromPoints(const float* from, int64_t point, V* v) {
     }
     v[2 * k + 2] = even;
     v[2 * k + 1] = odd;
+  }
+}
+
+/// The adjoint of kernel_at_points(): the kR taps of some weights from the points' sums, `point` floats
+/// apart.
+template <int kR>
+HWY_INLINE void TapsOf(const float* sums, int64_t point, float (*taps)[kLanes]) {
+  static constexpr Points<kR> kPoints;
+  constexpr int kPairs = Points<kR>::kPairs;
+  const D d;
+  V sum[kPairs], difference[kPairs];
+  for (int i = 0; i < kPairs; ++i) {
+    const V plus = hn::LoadU(d, sums + (2 * i + 1) * point), minus = hn::LoadU(d, sums + (2 * i + 2) * point);
+    sum[i] = hn::Add(plus, minus);
+    difference[i] = hn::Sub(plus, minus);
+  }
+  for (int kw = 0; kw < kR; ++kw) {
+    V v = kw == 0 ? hn::Mul(hn::LoadU(d, sums), hn::Set(d, kPoints.kernel_zero)) : hn::Zero(d);
+    for (int i = 0; i < kPairs; ++i) {
+      v = hn::MulAdd(kw % 2 == 0 ? sum[i] : difference[i], hn::Set(d, kPoints.kernel[i][kw]), v);
+    }
+    hn::StoreU(v, d, taps[kw]);
   }
 }
 

@@ -251,17 +251,31 @@ constexpr Implementation<float> kNhwc = {
     .packed = nhwc_packed,
     .pack = nhwc_pack};
 
-bool winograd_weights_suit(const Op&, const Call<float>& c) {
-  return lanes::winograd_weights_suit(c.window);
+// Few channels: Winograd in training alone, since a single image's kernels have none.
+bool few_suits(const Op&, const Call<float>& c) {
+  return lanes::winograd_few_suits(c.window);
 }
-void winograd_weights_alone(const Op&, const Call<float>& c) {
-  float* const values = c.scratch + lanes::winograd_weights_scratch(c.window);
-  lanes::winograd_to_points(c.window, c.x[0], values);
-  lanes::winograd_backward_weights(c.window, values, c.dy, c.dw, c.db, c.scratch);
+int64_t few_packed(const Op&, const Call<float>& c) {
+  return lanes::winograd_few_packed(c.window);
 }
-int64_t winograd_weights_scratch(const Op&, const Call<float>& c) {
-  return std::max(lanes::conv2d_scratch(c.window),
-                  lanes::winograd_weights_scratch(c.window) + lanes::winograd_values(c.window));
+void few_pack(const Op&, const Call<float>& c) {
+  lanes::winograd_few_pack(c.window, c.w, c.packed);
+}
+int64_t few_saved(const Op&, const Call<float>& c) {
+  return c.training ? lanes::winograd_few_values(c.window) * static_cast<int64_t>(sizeof(float)) : 0;
+}
+void few_forward(const Op& op, const Call<float>& c) {
+  if (!c.training) return lanes_forward(op, c);
+  auto* const values = static_cast<float*>(c.saved);
+  lanes::winograd_few_to_points(c.window, c.x[0], values);
+  lanes::winograd_few_forward_rows(c.window, 0, c.window.oh, values, c.packed, c.b, c.y);
+}
+void few_backward_weights(const Op&, const Call<float>& c) {
+  lanes::winograd_few_backward_weights_part(c.window, 0, c.window.oc, 0, c.window.oh,
+                                            static_cast<const float*>(c.saved), c.dy, c.dw, c.db, c.scratch);
+}
+int64_t few_scratch(const Op&, const Call<float>& c) {
+  return std::max(lanes::conv2d_scratch(c.window), lanes::winograd_few_scratch(c.window));
 }
 
 constexpr Implementation<float> kFloat[] = {
@@ -280,16 +294,20 @@ constexpr Implementation<float> kFloat[] = {
      .suits = winograd_suits,
      .packed = winograd_packed,
      .pack = winograd_pack},
-    {.name = "conv2d/lanes-winograd-dw",
+    {.name = "conv2d/lanes-winograd-few",
      .engine = Engine::fast,
-     .numerics = "chain(ic,kh,kw) dw=adjoint of winograd F(kw,kw) along x",
-     .forward = lanes_forward,
+     .numerics =
+         "training winograd F(kw,kw) along x, dw its adjoint; dx=chain(oc,kh,kw); inference chain(ic,kh,kw)",
+     .forward = few_forward,
      .backward_data = lanes_backward_data,
-     .backward_weights = winograd_weights_alone,
-     .scratch = winograd_weights_scratch,
+     .backward_weights = few_backward_weights,
+     .scratch = few_scratch,
+     .saved = few_saved,
      .layout = Layout::chwn16,
      .exact = false,
-     .suits = winograd_weights_suit},
+     .suits = few_suits,
+     .packed = few_packed,
+     .pack = few_pack},
     {.name = "conv2d/lanes",
      .engine = Engine::fast,
      .numerics = "chain(ic,kh,kw) dw=rows<=1024px,lanes16",

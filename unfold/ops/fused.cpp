@@ -138,15 +138,32 @@ int64_t band_floats(const Conv2dShape& pooling, int64_t channels, int64_t rows) 
   return channels * rows * pooling.window.kernel_h * pooling.iw * lanes::kLanes;
 }
 
+/// What a layer with Winograd's kernels keeps: the values of x, and behind them what the pooling does.
+float* values_of(const Call<float>& c) {
+  return static_cast<float*>(c.saved);
+}
+template <class T, bool kWinograd>
+T* kept_by_pool(const Call<float>& c) {
+  const int64_t values = kWinograd ? lanes::winograd_few_values(c.window) : 0;
+  return c.saved ? reinterpret_cast<T*>(static_cast<float*>(c.saved) + values) : nullptr;
+}
+
 /// A row of the pooling's output at a time: `pool(shape, oh0, oh1, band)` takes the convolution's rows.
-template <class Pool>
+template <bool kWinograd, class Pool>
 void conv_pool_forward(const Op& op, const Call<float>& c, Pool pool) {
   Conv2dShape shape = static_cast<const ConvPool&>(op).pooling();
   shape.n = c.n;
   const int64_t rows = shape.window.kernel_h;
   float *const band = c.scratch, *const scratch = band + band_floats(shape, shape.ic, 1);
+  const bool winograd = kWinograd && c.training;
+  if (winograd) lanes::winograd_few_to_points(c.window, c.x[0], values_of(c));
   for (int64_t oh = 0; oh < shape.oh; ++oh) {
-    lanes::conv2d_forward_rows(c.window, oh * rows, (oh + 1) * rows, c.x[0], c.w, c.b, band, scratch);
+    const int64_t first = oh * rows;
+    if (winograd) {
+      lanes::winograd_few_forward_rows(c.window, first, first + rows, values_of(c), c.packed, c.b, band);
+    } else {
+      lanes::conv2d_forward_rows(c.window, first, first + rows, c.x[0], c.w, c.b, band, scratch);
+    }
     pool(shape, oh, oh + 1, band);
   }
 }
@@ -165,16 +182,14 @@ void conv_pool_backward(const Op& op, const Call<float>& c, Pool pool) {
     return;
   }
   const int64_t rows = shape.window.kernel_h, most = band_rows(shape), channels = shape.ic;
-  float* const values = band + band_floats(shape, kBandChannels, most);
-  float* const scratch = values + lanes::winograd_values(c.window);
-  lanes::winograd_to_points(c.window, c.x[0], values);
+  float* const scratch = band + band_floats(shape, kBandChannels, most);
   for (int64_t first = 0; first < channels; first += kBandChannels) {
     shape.ic = std::min(kBandChannels, channels - first);
     for (int64_t oh = 0; oh < shape.oh; oh += most) {
       const int64_t end = std::min(shape.oh, oh + most);
       pool(shape, first, oh, end, band);
-      lanes::winograd_backward_weights_part(c.window, first, first + shape.ic, oh * rows, end * rows, values,
-                                            band, c.dw, c.db, scratch);
+      lanes::winograd_few_backward_weights_part(c.window, first, first + shape.ic, oh * rows, end * rows,
+                                                values_of(c), band, c.dw, c.db, scratch);
     }
   }
 }
@@ -186,39 +201,54 @@ int64_t out_channel(const Conv2dShape& pooling, int64_t channel) {
   return channel * pooling.oh * pooling.ow * lanes::kLanes;
 }
 
+template <bool kWinograd>
 void conv_tanh_avg_forward(const Op& op, const Call<float>& c) {
   const float scale = static_cast<const ConvPool&>(op).scale();
-  conv_pool_forward(op, c, [&](const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* band) {
-    lanes::tanh_avg_pool2d_forward(s, oh0, oh1, band, scale, c.y, static_cast<float*>(c.saved));
-  });
+  float* const kept = kept_by_pool<float, kWinograd>(c);
+  const auto pool = [&](const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* band) {
+    lanes::tanh_avg_pool2d_forward(s, oh0, oh1, band, scale, c.y, kept);
+  };
+  conv_pool_forward<kWinograd>(op, c, pool);
 }
 template <bool kWinograd>
 void conv_tanh_avg_backward(const Op& op, const Call<float>& c) {
   const float scale = static_cast<const ConvPool&>(op).scale();
+  const float* const kept = kept_by_pool<float, kWinograd>(c);
   const auto pool = [&](const Conv2dShape& s, int64_t first, int64_t oh0, int64_t oh1, float* band) {
-    lanes::tanh_avg_pool2d_backward(s, oh0, oh1, static_cast<const float*>(c.saved) + in_channel(s, first),
-                                    c.dy + out_channel(s, first), scale, band);
+    lanes::tanh_avg_pool2d_backward(s, oh0, oh1, kept + in_channel(s, first), c.dy + out_channel(s, first),
+                                    scale, band);
   };
   conv_pool_backward<kWinograd>(op, c, pool);
 }
+template <bool kWinograd>
 void conv_relu_max_forward(const Op& op, const Call<float>& c) {
-  conv_pool_forward(op, c, [&](const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* band) {
-    lanes::relu_max_pool2d_forward(s, oh0, oh1, band, c.y, static_cast<int32_t*>(c.saved));
-  });
+  auto* const kept = kept_by_pool<int32_t, kWinograd>(c);
+  const auto pool = [&](const Conv2dShape& s, int64_t oh0, int64_t oh1, const float* band) {
+    lanes::relu_max_pool2d_forward(s, oh0, oh1, band, c.y, kept);
+  };
+  conv_pool_forward<kWinograd>(op, c, pool);
 }
 template <bool kWinograd>
 void conv_relu_max_backward(const Op& op, const Call<float>& c) {
+  const auto* const kept = kept_by_pool<int32_t, kWinograd>(c);
   const auto pool = [&](const Conv2dShape& s, int64_t first, int64_t oh0, int64_t oh1, float* band) {
     const int64_t at = out_channel(s, first);
-    lanes::relu_max_pool2d_backward(s, oh0, oh1, c.y + at, c.dy + at,
-                                    static_cast<const int32_t*>(c.saved) + at, band);
+    lanes::relu_max_pool2d_backward(s, oh0, oh1, c.y + at, c.dy + at, kept + at, band);
   };
   conv_pool_backward<kWinograd>(op, c, pool);
 }
 
 /// The activation's output.
+template <bool kWinograd>
 int64_t conv_tanh_avg_saved(const Op&, const Call<float>& c) {
-  return c.training ? lanes::kLanes * c.window.y_image() * static_cast<int64_t>(sizeof(float)) : 0;
+  const int64_t values = kWinograd ? lanes::winograd_few_values(c.window) : 0;
+  return c.training ? (values + lanes::kLanes * c.window.y_image()) * static_cast<int64_t>(sizeof(float)) : 0;
+}
+/// The argmax of every output.
+template <bool kWinograd>
+int64_t conv_relu_max_saved(const Op& op, const Call<float>& c) {
+  const int64_t values = kWinograd ? lanes::winograd_few_values(c.window) : 0;
+  return relu_max_saved(op, c) + (c.training ? values * static_cast<int64_t>(sizeof(float)) : 0);
 }
 template <bool kWinograd>
 int64_t conv_pool_scratch(const Op& op, const Call<float>& c) {
@@ -226,9 +256,9 @@ int64_t conv_pool_scratch(const Op& op, const Call<float>& c) {
   const int64_t forward = band_floats(pooling, pooling.ic, 1) + lanes::conv2d_scratch(c.window);
   if (!c.training) return forward;
   const int64_t backward =
-      kWinograd ? band_floats(pooling, kBandChannels, band_rows(pooling)) + lanes::winograd_values(c.window) +
-                      lanes::winograd_weights_scratch(c.window)
-                : band_floats(pooling, pooling.ic, pooling.oh) + lanes::conv2d_scratch(c.window);
+      kWinograd
+          ? band_floats(pooling, kBandChannels, band_rows(pooling)) + lanes::winograd_few_scratch(c.window)
+          : band_floats(pooling, pooling.ic, pooling.oh) + lanes::conv2d_scratch(c.window);
   return std::max(forward, backward);
 }
 /// Few channels: bands are worth it where a whole image passes the cache but a band's sums do not. Not what
@@ -238,48 +268,59 @@ bool conv_pool_suits(const Op&, const Call<float>& c) {
   return c.window.oc * c.window.patch() <= (1 << 11) && !lanes::winograd_suits(c.window);
 }
 bool conv_pool_winograd_suits(const Op& op, const Call<float>& c) {
-  return c.window.oc < 8 && conv_pool_suits(op, c) && lanes::winograd_weights_suit(c.window);
+  return conv_pool_suits(op, c) && lanes::winograd_few_suits(c.window);
+}
+int64_t few_packed(const Op&, const Call<float>& c) {
+  return lanes::winograd_few_packed(c.window);
+}
+void few_pack(const Op&, const Call<float>& c) {
+  lanes::winograd_few_pack(c.window, c.w, c.packed);
 }
 
 constexpr Implementation<float> kConvTanhAvg[] = {
-    {.name = "conv2d+tanh+avg_pool2d/lanes-winograd-dw",
+    {.name = "conv2d+tanh+avg_pool2d/lanes-winograd-few",
      .engine = Engine::fast,
-     .numerics = "chain(ic,kh,kw) dw=adjoint of winograd F(kw,kw) along x; tanh4_4 taps(kh,kw)",
-     .forward = conv_tanh_avg_forward,
+     .numerics =
+         "training winograd F(kw,kw) along x, dw its adjoint; inference chain(ic,kh,kw); tanh4_4 taps(kh,kw)",
+     .forward = conv_tanh_avg_forward<true>,
      .backward_data = nullptr,
      .backward_weights = conv_tanh_avg_backward<true>,
      .scratch = conv_pool_scratch<true>,
-     .saved = conv_tanh_avg_saved,
+     .saved = conv_tanh_avg_saved<true>,
      .layout = Layout::chwn16,
      .exact = false,
-     .suits = conv_pool_winograd_suits},
+     .suits = conv_pool_winograd_suits,
+     .packed = few_packed,
+     .pack = few_pack},
     {.name = "conv2d+tanh+avg_pool2d/lanes",
      .engine = Engine::fast,
      .numerics = "chain(ic,kh,kw) dw=rows<=1024px,lanes16; tanh4_4 taps(kh,kw)",
-     .forward = conv_tanh_avg_forward,
+     .forward = conv_tanh_avg_forward<false>,
      .backward_data = nullptr,
      .backward_weights = conv_tanh_avg_backward<false>,
      .scratch = conv_pool_scratch<false>,
-     .saved = conv_tanh_avg_saved,
+     .saved = conv_tanh_avg_saved<false>,
      .layout = Layout::chwn16,
      .suits = conv_pool_suits},
 };
 constexpr Implementation<float> kConvReluMax[] = {
-    {.name = "conv2d+relu+max_pool2d/lanes-winograd-dw",
+    {.name = "conv2d+relu+max_pool2d/lanes-winograd-few",
      .engine = Engine::fast,
-     .numerics = "chain(ic,kh,kw) dw=adjoint of winograd F(kw,kw) along x",
-     .forward = conv_relu_max_forward,
+     .numerics = "training winograd F(kw,kw) along x, dw its adjoint; inference chain(ic,kh,kw)",
+     .forward = conv_relu_max_forward<true>,
      .backward_data = nullptr,
      .backward_weights = conv_relu_max_backward<true>,
      .scratch = conv_pool_scratch<true>,
-     .saved = relu_max_saved,
+     .saved = conv_relu_max_saved<true>,
      .layout = Layout::chwn16,
      .exact = false,
-     .suits = conv_pool_winograd_suits},
+     .suits = conv_pool_winograd_suits,
+     .packed = few_packed,
+     .pack = few_pack},
     {.name = "conv2d+relu+max_pool2d/lanes",
      .engine = Engine::fast,
      .numerics = "chain(ic,kh,kw) dw=rows<=1024px,lanes16",
-     .forward = conv_relu_max_forward,
+     .forward = conv_relu_max_forward<false>,
      .backward_data = nullptr,
      .backward_weights = conv_relu_max_backward<false>,
      .scratch = conv_pool_scratch<false>,
