@@ -251,15 +251,18 @@ void pack(const Conv2dShape& s, const float* w, float* forward, float* backward)
   constexpr int kCount = Points<kR>::kCount;
   const int64_t kernel_h = s.window.kernel_h, point = s.oc * s.ic * kernel_h;
   const int64_t out_tiles = (s.oc + kMaxTile - 1) / kMaxTile, in_tiles = (s.ic + kMaxTile - 1) / kMaxTile;
-  for (int64_t row = 0; row < point; ++row, w += kR) {
-    const int64_t o = row / kernel_h / s.ic, i = row / kernel_h % s.ic, kh = row % kernel_h;
-    const ChannelTile out = channel_tile(s.oc, ((o + 1) * out_tiles - 1) / s.oc, out_tiles),
-                      in = channel_tile(s.ic, ((i + 1) * in_tiles - 1) / s.ic, in_tiles);
-    float values[kCount];
-    kernel_at_points<kR>([&](int64_t kw) { return w[kw]; }, values, 1);
-    float* f = forward + (out.first * s.ic + i * out.q) * kernel_h + kh * out.q + o - out.first;
-    float* b = backward + (in.first * s.oc + o * in.q) * kernel_h + kh * in.q + i - in.first;
-    for (int p = 0; p < kCount; ++p) f[p * point] = b[p * point] = values[p];
+  for (int64_t o = 0; o < s.oc; ++o) {
+    const ChannelTile out = channel_tile(s.oc, ((o + 1) * out_tiles - 1) / s.oc, out_tiles);
+    for (int64_t i = 0; i < s.ic; ++i) {
+      const ChannelTile in = channel_tile(s.ic, ((i + 1) * in_tiles - 1) / s.ic, in_tiles);
+      float* f = forward + (out.first * s.ic + i * out.q) * kernel_h + o - out.first;
+      float* b = backward + (in.first * s.oc + o * in.q) * kernel_h + i - in.first;
+      for (int64_t kh = 0; kh < kernel_h; ++kh, w += kR, f += out.q, b += in.q) {
+        float values[kCount];
+        kernel_at_points<kR>([&](int64_t kw) { return w[kw]; }, values, 1);
+        for (int p = 0; p < kCount; ++p) f[p * point] = b[p * point] = values[p];
+      }
+    }
   }
 }
 
