@@ -30,13 +30,18 @@ struct WinogradSweep {
   int64_t n, in, in_h, out, out_h, out_w, pad, tiles, kernel_h, step_h, move_h;
   Reach* rows;                          // (out_h)
   const float *values, *points, *bias;  // values (point, in, in_h, tiles, 16)
-  float *y, *products;                  // products (point, out, row, tiles, 16)
+  float *y, *products;                  // products (point, channel of a tile, row, tiles, 16)
 };
 
 /// Rows of outputs whose products are computed together: in memory the tiles of one row follow those of
 /// another, and these fill groups of four vectors.
 inline int64_t rows_at_once(int64_t tiles) {
   return 4 / std::gcd(tiles, int64_t{4});
+}
+
+/// Floats from the products at one point to those at the next.
+inline int64_t product_point(int64_t rows, int64_t tiles) {
+  return point_of(kMaxTile * rows * tiles);
 }
 
 }  // namespace unfold::lanes
@@ -46,36 +51,37 @@ HWY_BEFORE_NAMESPACE();
 namespace unfold::lanes::HWY_NAMESPACE {
 namespace {  // other files have functions of their own by these names
 
-/// Row oh of the outputs from the products of the row-th of `rows`: y[k] = bias + sum over points of power *
-/// product.
+/// Row oh of q outputs from o on, from the products of the row-th of `rows`: y[k] = bias + sum over points of
+/// power * product.
 template <int kR>
-void OutputRow(const WinogradSweep& s, int64_t oh, int64_t row, int64_t rows) {
+void OutputRow(const WinogradSweep& s, int64_t o, int64_t q, int64_t oh, int64_t row, int64_t rows) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t parts = parts_of(s.n), point = point_of(s.out * rows * s.tiles);
-  for (int64_t o = 0; o < s.out; ++o) {
-    const V bias = hn::Set(d, s.bias ? s.bias[o] : 0.0f);
+  const int64_t parts = parts_of(s.n), point = product_point(rows, s.tiles);
+  for (int64_t c = 0; c < q; ++c) {
+    const V bias = hn::Set(d, s.bias ? s.bias[o + c] : 0.0f);
     for (int64_t t = 0; t < s.tiles; ++t) {
       const int64_t count = std::min<int64_t>(kR, s.out_w - t * kR);
       for (int64_t p = 0; p < parts; ++p) {
-        const float* from = s.products + ((o * rows + row) * s.tiles + t) * kLanes + p * lanes;
+        const float* from = s.products + ((c * rows + row) * s.tiles + t) * kLanes + p * lanes;
         FromPoints<kR>(d, from, point, bias, count,
-                       s.y + ((o * s.out_h + oh) * s.out_w + t * kR) * kLanes + p * lanes, kLanes);
+                       s.y + (((o + c) * s.out_h + oh) * s.out_w + t * kR) * kLanes + p * lanes, kLanes);
       }
     }
   }
 }
 
-/// Row ih of dx from the products: each tile's inputs, of which the last R-1 are the next tile's first.
+/// Row ih of q channels of dx, the same way: each tile's inputs, of which the last R-1 are the next tile's
+/// first.
 template <int kR>
-void GradientRow(const WinogradSweep& s, int64_t ih, int64_t row, int64_t rows) {
+void GradientRow(const WinogradSweep& s, int64_t o, int64_t q, int64_t ih, int64_t row, int64_t rows) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t parts = parts_of(s.n), point = point_of(s.out * rows * s.tiles);
-  for (int64_t c = 0; c < s.out; ++c) {
+  const int64_t parts = parts_of(s.n), point = product_point(rows, s.tiles);
+  for (int64_t c = 0; c < q; ++c) {
     for (int64_t p = 0; p < parts; ++p) {
       const float* from = s.products + (c * rows + row) * s.tiles * kLanes + p * lanes;
-      float* y = s.y + ((c * s.out_h + ih) * s.out_w - s.pad) * kLanes + p * lanes;
+      float* y = s.y + (((o + c) * s.out_h + ih) * s.out_w - s.pad) * kLanes + p * lanes;
       const auto store = [&](V v, int64_t at) {
         if (at >= s.pad && at - s.pad < s.out_w) hn::StoreU(v, d, y + at * kLanes);
       };
@@ -167,49 +173,51 @@ int64_t RowsAlike(const WinogradSweep& s, int64_t oh, int64_t most) {
   return rows;
 }
 
+/// The products of q channels from o on at point i, of `rows` rows whose taps `row` tells.
+void Products(const WinogradSweep& s, int64_t i, int64_t o, int64_t q, const Reach& row, int64_t rows,
+              int64_t most) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
+  const int64_t parts = parts_of(s.n), vectors = rows * s.tiles, product_row = most * s.tiles * kLanes;
+  Taps t{};
+  t.channels = s.in;
+  t.x_channel = s.in_h * s.tiles * kLanes;
+  t.w_channel = s.kernel_h * q;
+  t.rows = 1;
+  t.cols = row.count;  // one tap along x: the kernel's rows are the inner loop
+  t.x_col = s.move_h * s.tiles * kLanes;
+  t.w_col = s.step_h * q;
+  const float* x = s.values + i * point_of(s.in * s.in_h * s.tiles) + row.at * s.tiles * kLanes;
+  const float* w = s.points + (i * s.out + o) * s.in * s.kernel_h + row.first * q;
+  float* y = s.products + i * product_point(most, s.tiles);
+  if (parts == 1) {
+    for (int64_t tile = 0; tile < vectors;) {
+      const int64_t run = std::min(kMaxVectors, vectors - tile);
+      dot_of(q, run)(t, x + tile * kLanes, kLanes, w, nullptr, y + tile * kLanes, kLanes, product_row);
+      tile += run;
+    }
+    return;
+  }
+  for (int64_t tile = 0; tile < vectors; ++tile) {
+    for (int64_t p = 0; p < parts; p += 2) {
+      const int64_t at = tile * kLanes + p * lanes;
+      dot_of(q, std::min<int64_t>(2, parts - p))(t, x + at, lanes, w, nullptr, y + at, lanes, product_row);
+    }
+  }
+}
+
+/// Some rows and channels at a time, so that their products stay in the first level.
 template <int kR, bool kBackward>
 void Sweep(const WinogradSweep& s) {
-  constexpr int kCount = Points<kR>::kCount;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
-  const int64_t parts = parts_of(s.n), tiles = s.tiles;
-  const int64_t blocks = (s.out + kMaxTile - 1) / kMaxTile, patch = s.in * s.kernel_h;
-  const int64_t most = kMaxVectors < 4 ? 1 : rows_at_once(tiles), product_row = most * tiles * kLanes;
-  const int64_t value_point = point_of(s.in * s.in_h * tiles), product_point = point_of(s.out * most * tiles);
+  const int64_t most = kMaxVectors < 4 ? 1 : rows_at_once(s.tiles);
+  const int64_t blocks = (s.out + kMaxTile - 1) / kMaxTile;
   for (int64_t oh = 0; oh < s.out_h;) {
-    const Reach& row = s.rows[oh];
-    const int64_t rows = RowsAlike(s, oh, most), vectors = rows * tiles;
-    for (int i = 0; i < kCount; ++i) {
-      const float* x = s.values + i * value_point + row.at * tiles * kLanes;
-      for (int64_t block = 0; block < blocks; ++block) {
-        const int64_t o = s.out * block / blocks, q = s.out * (block + 1) / blocks - o;
-        Taps t{};
-        t.channels = s.in;
-        t.x_channel = s.in_h * tiles * kLanes;
-        t.w_channel = s.kernel_h * q;
-        t.rows = 1;
-        t.cols = row.count;  // one tap along x: the kernel's rows are the inner loop
-        t.x_col = s.move_h * tiles * kLanes;
-        t.w_col = s.step_h * q;
-        const float* w = s.points + (i * s.out + o) * patch + row.first * q;
-        float* y = s.products + i * product_point + o * product_row;
-        if (parts > 1) {
-          for (int64_t tile = 0; tile < vectors; ++tile) {
-            for (int64_t p = 0; p < parts; p += 2) {
-              const int64_t at = tile * kLanes + p * lanes;
-              dot_of(q, std::min<int64_t>(2, parts - p))(t, x + at, lanes, w, nullptr, y + at, lanes,
-                                                         product_row);
-            }
-          }
-        } else {
-          for (int64_t tile = 0; tile < vectors;) {
-            const int64_t run = std::min(kMaxVectors, vectors - tile);
-            dot_of(q, run)(t, x + tile * kLanes, kLanes, w, nullptr, y + tile * kLanes, kLanes, product_row);
-            tile += run;
-          }
-        }
-      }
+    const int64_t rows = RowsAlike(s, oh, most);
+    for (int64_t block = 0; block < blocks; ++block) {
+      const int64_t o = s.out * block / blocks, q = s.out * (block + 1) / blocks - o;
+      for (int i = 0; i < Points<kR>::kCount; ++i) Products(s, i, o, q, s.rows[oh], rows, most);
+      for (int64_t r = 0; r < rows; ++r)
+        (kBackward ? GradientRow<kR> : OutputRow<kR>)(s, o, q, oh + r, r, most);
     }
-    for (int64_t r = 0; r < rows; ++r) (kBackward ? GradientRow<kR> : OutputRow<kR>)(s, oh + r, r, most);
     oh += rows;
   }
 }
@@ -285,7 +293,7 @@ WinogradSweep forward_sweep(const Conv2dShape& s, ScratchParts& parts) {
                       .points = nullptr,
                       .bias = nullptr,
                       .y = nullptr,
-                      .products = parts.take((2 * r - 1) * point_of(s.oc * rows_at_once(tiles) * tiles))};
+                      .products = parts.take((2 * r - 1) * product_point(rows_at_once(tiles), tiles))};
   return sweep;
 }
 
@@ -309,7 +317,7 @@ WinogradSweep backward_sweep(const Conv2dShape& s, ScratchParts& parts) {
                       .points = nullptr,
                       .bias = nullptr,
                       .y = nullptr,
-                      .products = parts.take((2 * r - 1) * point_of(s.ic * rows_at_once(tiles) * tiles))};
+                      .products = parts.take((2 * r - 1) * product_point(rows_at_once(tiles), tiles))};
   return sweep;
 }
 int64_t gradient_values(const Conv2dShape& s) {
