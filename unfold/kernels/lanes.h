@@ -79,14 +79,14 @@ int64_t winograd_few_values(const Conv2dShape& shape);
 /// Rows oh0 .. oh1-1 of y, into y (OC, oh1-oh0, OW, 16). Overwrites y.
 void winograd_few_forward_rows(const Conv2dShape& shape, int64_t oh0, int64_t oh1, const float* values,
                                const float* packed, const float* b, float* y);
-/// dw += and db += from dy (oc1-oc0, oh1-oh0, OW, 16), some channels and rows of it. Called for all of them
-/// with the same scratch, whose contents it keeps between, each channel's rows in rising order; the first
-/// channel's first rows come first, the last one's last ones last: that call adds to dw and db. The same bits
-/// for any cut.
+/// Channels oc0 .. oc1-1 of dw += and db +=, from rows oh0 .. oh1-1 of these channels of dy, (oc1-oc0,
+/// oh1-oh0, OW, 16). Called from row 0 to the last with the same scratch, whose contents it keeps between;
+/// the last call adds to dw and db. The same bits for any cut.
 void winograd_few_backward_weights_part(const Conv2dShape& shape, int64_t oc0, int64_t oc1, int64_t oh0,
                                         int64_t oh1, const float* values, const float* dy, float* dw,
                                         float* db, float* scratch);
-int64_t winograd_few_scratch(const Conv2dShape& shape);
+/// Floats of scratch for so many channels at a time.
+int64_t winograd_few_scratch(const Conv2dShape& shape, int64_t channels);
 
 // Linear layer of one block: x (IN,16), w (OUT,IN), b (OUT) or null, y (OUT,16). `scratch`: linear_scratch()
 // floats.

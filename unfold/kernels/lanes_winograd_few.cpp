@@ -42,7 +42,7 @@ struct FewWeights {
   int64_t oc0, oc1, oh0, oh1;
   const float *values, *dy;
   float *dw, *db;
-  float *partial, *sums, *bias;  // (point, oc, ic*kh, 16), (point, oc, ic*kh), (oc, 16)
+  float *partial, *sums, *bias;  // (point, oc1-oc0, ic*kh, 16), the same without lanes, (oc1-oc0, 16)
 };
 
 }  // namespace unfold::lanes
@@ -264,11 +264,12 @@ void FewWeightsPart(const FewWeights& a) {
   const Window2d& k = s.window;
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t parts = parts_of(s.n), rows = a.oh1 - a.oh0, patch = s.ic * k.kernel_h, count = s.oc * patch;
+  const int64_t parts = parts_of(s.n), rows = a.oh1 - a.oh0, channels = a.oc1 - a.oc0;
+  const int64_t patch = s.ic * k.kernel_h, count = channels * patch;
   const int64_t blocks = (patch + kRowsAtOnce - 1) / kRowsAtOnce, plane = rows * s.ow * kLanes;
-  if (a.oc0 == 0 && a.oh0 == 0) {
+  if (a.oh0 == 0) {
     std::fill(a.partial, a.partial + kFewPoints * count * kLanes, 0.0f);
-    std::fill(a.bias, a.bias + s.oc * kLanes, 0.0f);
+    std::fill(a.bias, a.bias + channels * kLanes, 0.0f);
   }
   int64_t offsets[kRowsAtOnce];
   PointSums sums{.rows = rows,
@@ -282,8 +283,8 @@ void FewWeightsPart(const FewWeights& a) {
                  .partial_point = count * kLanes,
                  .partial_channel = patch * kLanes,
                  .bias = nullptr};
-  for (int64_t o = a.oc0; o < a.oc1; o += kGradientsAtOnce) {
-    const bool whole = a.oc1 - o >= kGradientsAtOnce;
+  for (int64_t o = 0; o < channels; o += kGradientsAtOnce) {
+    const bool whole = channels - o >= kGradientsAtOnce;
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t k0 = patch * block / blocks, r = patch * (block + 1) / blocks - k0;
       for (int64_t j = 0; j < r; ++j) {
@@ -294,7 +295,7 @@ void FewWeightsPart(const FewWeights& a) {
       for (int64_t p = 0; p < parts; ++p) {
         const float* values = a.values + a.oh0 * sums.values_row + p * lanes;
         float* partial = a.partial + (o * patch + k0) * kLanes + p * lanes;
-        sums.dy = a.dy + (o - a.oc0) * plane + p * lanes;
+        sums.dy = a.dy + o * plane + p * lanes;
         sums.bias = block == 0 ? a.bias + o * kLanes + p * lanes : nullptr;
         sums.values = values;
         sums.partial = partial;
@@ -308,17 +309,18 @@ void FewWeightsPart(const FewWeights& a) {
       }
     }
   }
-  if (a.oc1 < s.oc || a.oh1 < s.oh) return;
+  if (a.oh1 < s.oh) return;
   std::fill(a.sums, a.sums + kFewPoints * count, 0.0f);
   AddLanes(kFewPoints * count, a.partial, a.sums);
   HWY_ALIGN float taps[kFewR][kLanes];
+  float* const dw = a.dw + a.oc0 * patch * kFewR;
   for (int64_t at = 0; at < count; at += lanes) {
     TapsOf<kFewR>(a.sums + at, count, taps);  // what is read behind the last row is scratch, and dropped
     for (int64_t l = 0, used = std::min(lanes, count - at); l < used; ++l) {
-      for (int kw = 0; kw < kFewR; ++kw) a.dw[(at + l) * kFewR + kw] += taps[kw][l];
+      for (int kw = 0; kw < kFewR; ++kw) dw[(at + l) * kFewR + kw] += taps[kw][l];
     }
   }
-  if (a.db) AddLanes(s.oc, a.bias, a.db);
+  if (a.db) AddLanes(channels, a.bias, a.db + a.oc0);
 }
 
 }  // namespace
@@ -335,13 +337,13 @@ HWY_EXPORT(FewWeightsPart);
 
 namespace {
 
-FewWeights weights_of(const Conv2dShape& s, ScratchParts& parts) {
-  const int64_t count = kFewPoints * s.oc * s.ic * s.window.kernel_h;
+FewWeights weights_of(const Conv2dShape& s, int64_t channels, ScratchParts& parts) {
+  const int64_t count = kFewPoints * channels * s.ic * s.window.kernel_h;
   FewWeights a{};
   a.shape = &s;
   a.partial = parts.take(count * kLanes);
   a.sums = parts.take(count + kLanes);
-  a.bias = parts.take(s.oc * kLanes);
+  a.bias = parts.take(channels * kLanes);
   return a;
 }
 
@@ -375,9 +377,9 @@ void winograd_few_forward_rows(const Conv2dShape& s, int64_t oh0, int64_t oh1, c
   HWY_DYNAMIC_DISPATCH(FewForwardRows)({&s, oh0, oh1, values, packed, b, y});
 }
 
-int64_t winograd_few_scratch(const Conv2dShape& s) {
+int64_t winograd_few_scratch(const Conv2dShape& s, int64_t channels) {
   ScratchParts parts(nullptr);
-  weights_of(s, parts);
+  weights_of(s, channels, parts);
   return parts.taken();
 }
 
@@ -385,7 +387,7 @@ void winograd_few_backward_weights_part(const Conv2dShape& s, int64_t oc0, int64
                                         int64_t oh1, const float* values, const float* dy, float* dw,
                                         float* db, float* scratch) {
   ScratchParts parts(scratch);
-  FewWeights a = weights_of(s, parts);
+  FewWeights a = weights_of(s, oc1 - oc0, parts);
   a.oc0 = oc0;
   a.oc1 = oc1;
   a.oh0 = oh0;

@@ -275,7 +275,7 @@ void few_backward_weights(const Op&, const Call<float>& c) {
                                             static_cast<const float*>(c.saved), c.dy, c.dw, c.db, c.scratch);
 }
 int64_t few_scratch(const Op&, const Call<float>& c) {
-  return std::max(lanes::conv2d_scratch(c.window), lanes::winograd_few_scratch(c.window));
+  return std::max(lanes::conv2d_scratch(c.window), lanes::winograd_few_scratch(c.window, c.window.oc));
 }
 
 constexpr Implementation<float> kFloat[] = {

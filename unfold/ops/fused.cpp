@@ -256,9 +256,9 @@ int64_t conv_pool_scratch(const Op& op, const Call<float>& c) {
   const int64_t forward = band_floats(pooling, pooling.ic, 1) + lanes::conv2d_scratch(c.window);
   if (!c.training) return forward;
   const int64_t backward =
-      kWinograd
-          ? band_floats(pooling, kBandChannels, band_rows(pooling)) + lanes::winograd_few_scratch(c.window)
-          : band_floats(pooling, pooling.ic, pooling.oh) + lanes::conv2d_scratch(c.window);
+      kWinograd ? band_floats(pooling, kBandChannels, band_rows(pooling)) +
+                      lanes::winograd_few_scratch(c.window, kBandChannels)
+                : band_floats(pooling, pooling.ic, pooling.oh) + lanes::conv2d_scratch(c.window);
   return std::max(forward, backward);
 }
 /// Few channels: bands are worth it where a whole image passes the cache but a band's sums do not. Not what
