@@ -158,9 +158,10 @@ std::vector<LayerTime> time_layer(const BenchLayer& layer, const BenchSettings& 
 
   const auto steps = plan.steps();
   const auto count = static_cast<int64_t>(steps.size());
-  const auto conv = static_cast<int64_t>(
-      std::find_if(steps.begin(), steps.end(), [](const auto& step) { return step.name == "conv"; }) -
-      steps.begin());
+  const auto conv =
+      static_cast<int64_t>(std::find_if(steps.begin(), steps.end(),
+                                        [](const auto& step) { return step.name.starts_with("conv"); }) -
+                           steps.begin());
   std::vector<LayerTime> passes = {{"forward", steps[static_cast<size_t>(conv)].kernel}};
   if (!settings.inference) {
     passes.push_back({"backward data", passes.front().kernel});
