@@ -178,6 +178,8 @@ class Plan {
   };
   static T* at(const Slab& slab, int64_t offset) { return reinterpret_cast<T*>(slab + offset); }
   Call<T> call(const Step& step, int64_t first, int64_t n, const Slab& slab, const Worker& worker) const;
+  void pack_step(size_t index, int64_t part, int64_t parts, const Parameters<T>& parameters,
+                 Workspace<T>& workspace) const;
   void forward_shard(int64_t first, int64_t n, const Slab& slab, const Worker& worker) const;
   /// `shared`: passed where dW of shared_ could begin, which is then left to another task.
   void backward_shard(int64_t first, int64_t n, const Slab& slab, const Worker& worker, Gate* shared) const;

@@ -112,20 +112,26 @@ void Plan<T>::backward_shard(int64_t first, int64_t n, const Slab& slab, const W
   }
 }
 
-/// Each worker packs the weights of some steps, or parts of them, for all shards.
+/// The weights of one of packs_, or part `part` of `parts` of them, for all shards.
+template <class T>
+void Plan<T>::pack_step(size_t index, int64_t part, int64_t parts, const Parameters<T>& parameters,
+                        Workspace<T>& workspace) const {
+  const Step& step = steps_[static_cast<size_t>(packs_[index])];
+  Call<T> c = sizes(step, 1);
+  c.part = part;
+  c.parts = parts;
+  c.w = parameters.slice(step.weight);
+  c.packed = workspace.packed() + step.packed;
+  step.kernel->pack(*step.op, c);
+}
+
 template <class T>
 void Plan<T>::pack(const Parameters<T>& parameters, Workspace<T>& workspace, ThreadPool& pool) const {
   check(parameters, workspace);
   if (packs_.empty()) return;
   const int64_t parts = by_layer_ ? kPartsPerThread * pool.threads() : 1;
   pool.run(static_cast<int64_t>(packs_.size()) * parts, [&](int64_t index, int) {
-    const Step& step = steps_[static_cast<size_t>(packs_[static_cast<size_t>(index / parts)])];
-    Call<T> c = sizes(step, 1);
-    c.part = index % parts;
-    c.parts = parts;
-    c.w = parameters.slice(step.weight);
-    c.packed = workspace.packed() + step.packed;
-    step.kernel->pack(*step.op, c);
+    pack_step(static_cast<size_t>(index / parts), index % parts, parts, parameters, workspace);
   });
 }
 
@@ -152,15 +158,20 @@ void Plan<T>::forward(const Parameters<T>& parameters, Fill<T> fill, Take<T> tak
   });
 }
 
-/// The two stages of a gradient. With a tail and several workers the first has more tasks than shards: what a
-/// worker can do who finds no shard left.
+/// The two stages of a gradient. The first begins with the packing of weights, for which shards wait once
+/// they are filled. With a tail and several workers it has more tasks than shards: what a worker can do who
+/// finds no shard left.
 template <class T>
 void Plan<T>::backward_stages(const Run& run, Parameters<T>& gradient, Seed seed, Fill<T> fill) const {
-  pack(run.parameters, run.workspace, run.pool);
-  if (by_layer_) return backward_layers(run, gradient, seed, fill);
+  if (by_layer_) {
+    pack(run.parameters, run.workspace, run.pool);
+    return backward_layers(run, gradient, seed, fill);
+  }
+  check(run.parameters, run.workspace);
   const bool tail = head_shards_ < shards(), ahead = tail && run.pool.threads() > 1;
   const int64_t last = shards() - 1, sums = ahead ? sums_ : 0, shared = ahead && shared_ >= 0 ? 1 : 0;
-  Gate head(run.pool, head_shards_), dy(run.pool, 1);
+  const auto packs = static_cast<int64_t>(packs_.size());
+  Gate packed(run.pool, packs), head(run.pool, head_shards_), dy(run.pool, 1);
   int owner = 0;  // the worker who has the last shard
   const auto one_shard = [&](int64_t shard, int worker) {
     Gate* const last_dy = shared && shard == last ? &dy : nullptr;
@@ -169,11 +180,17 @@ void Plan<T>::backward_stages(const Run& run, Parameters<T>& gradient, Seed seed
     const Slab slab{run.workspace.slab(shard), run.workspace.passing(worker)};
     const int64_t first = shard * shard_images_, n = shard_images(shard);
     fill(first, n, at(slab, value_at_.front()));
+    packed.wait();
     forward_shard(first, n, slab, run.worker(worker));
     seed(first, n, at(slab, value_at_.back()), at(slab, value_gradient_at_.back()));
     backward_shard(first, n, slab, run.worker(worker), last_dy);
   };
-  run.pool.run(shards() + sums + shared, [&](int64_t index, int worker) {
+  run.pool.run(packs + shards() + sums + shared, [&](int64_t task, int worker) {
+    if (task < packs) {
+      const PassAtEnd pass(&packed);
+      return pack_step(static_cast<size_t>(task), 0, 1, run.parameters, run.workspace);
+    }
+    const int64_t index = task - packs;
     if (index < shards()) return one_shard(index, worker);
     if (const int64_t piece = index - shards(); piece < sums) {
       head.wait();
