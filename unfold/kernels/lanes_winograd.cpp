@@ -4,7 +4,8 @@
 // Complexity of Computations, 1980; the matrices are those of Toom and Cook.) In a kernel's height and over
 // channels the sums are plain. dx is the adjoint: gradients of a tile's outputs go to the points, meet the
 // same kernels there and come back as those of its 2R-1 inputs, which overlap with the neighbouring tile's.
-// dw (lanes_winograd_weights.cpp) is a correlation of x with pieces of dy.
+// So is dw (lanes_winograd_weights.cpp). Layers of few channels have kernels of their own
+// (lanes_winograd_few.cpp).
 #include <algorithm>
 #include <array>
 #include <numeric>
