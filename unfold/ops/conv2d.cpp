@@ -283,7 +283,7 @@ constexpr Implementation<float> kFloat[] = {
     kNhwc<NhwcEpilogue::none>,
     {.name = "conv2d/lanes-winograd",
      .engine = Engine::fast,
-     .numerics = "winograd F(kw,kw) along x, dx and dw its adjoints, dw=chains of 160",
+     .numerics = "winograd F(kw,kw) along x, adjoints, dw=chains of 160",
      .forward = winograd_forward,
      .backward_data = winograd_backward_data,
      .backward_weights = winograd_backward_weights,
@@ -296,8 +296,7 @@ constexpr Implementation<float> kFloat[] = {
      .pack = winograd_pack},
     {.name = "conv2d/lanes-winograd-few",
      .engine = Engine::fast,
-     .numerics =
-         "training winograd F(kw,kw) along x, dw its adjoint; dx=chain(oc,kh,kw); inference chain(ic,kh,kw)",
+     .numerics = "winograd F(kw,kw) along x, dx=chain(oc,kh,kw), inference chain(ic,kh,kw)",
      .forward = few_forward,
      .backward_data = lanes_backward_data,
      .backward_weights = few_backward_weights,

@@ -280,8 +280,7 @@ void few_pack(const Op&, const Call<float>& c) {
 constexpr Implementation<float> kConvTanhAvg[] = {
     {.name = "conv2d+tanh+avg_pool2d/lanes-winograd-few",
      .engine = Engine::fast,
-     .numerics =
-         "training winograd F(kw,kw) along x, dw its adjoint; inference chain(ic,kh,kw); tanh4_4 taps(kh,kw)",
+     .numerics = "winograd F(kw,kw) along x, inference chain, tanh4_4 taps(kh,kw)",
      .forward = conv_tanh_avg_forward<true>,
      .backward_data = nullptr,
      .backward_weights = conv_tanh_avg_backward<true>,
@@ -306,7 +305,7 @@ constexpr Implementation<float> kConvTanhAvg[] = {
 constexpr Implementation<float> kConvReluMax[] = {
     {.name = "conv2d+relu+max_pool2d/lanes-winograd-few",
      .engine = Engine::fast,
-     .numerics = "training winograd F(kw,kw) along x, dw its adjoint; inference chain(ic,kh,kw)",
+     .numerics = "winograd F(kw,kw) along x, inference chain(ic,kh,kw)",
      .forward = conv_relu_max_forward<true>,
      .backward_data = nullptr,
      .backward_weights = conv_relu_max_backward<true>,
