@@ -1,11 +1,11 @@
-// Winograd's F(4x4, 3x3) and F(2x2, 5x5) over 16 channels at a time: the changes between pixels and values at
+// Winograd's F(4x4, 3x3) and F(4x4, 5x5) over 16 channels at a time: the changes between pixels and values at
 // the points, compiled once for each target by the files that include this behind <hwy/foreach_target.h>.
 //
-// Along one axis, with the points 0, +-a, +-b, infinity, a = 5/8, b = 3/2: six pixels d of a source, three
-// weights g and four outputs y, or five and two, meet as
+// Along one axis, with the points 0, pairs +-r and infinity, pixels d of a source (six, or eight for five
+// weights), weights g and four outputs y meet as
 //   y = A^T ((G g) * (B^T d)),
-// so (a bilinear form may be transposed) dw = G^T ((A dy) * (B^T d)). The functions below are B^T, G, A^T, A
-// and G^T; in two dimensions each is applied along the columns, then along the rows.
+// so (a bilinear form may be transposed) dw = G^T ((A dy) * (B^T d)). Matrices has B^T, G, A^T, A and G^T; in
+// two dimensions each is applied along the columns, then along the rows.
 #if defined(UNFOLD_KERNELS_NHWC_WINOGRAD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UNFOLD_KERNELS_NHWC_WINOGRAD_INL_H_
 #undef UNFOLD_KERNELS_NHWC_WINOGRAD_INL_H_
@@ -25,176 +25,175 @@ HWY_BEFORE_NAMESPACE();
 namespace unfold::HWY_NAMESPACE::winograd {
 
 namespace hn = hwy::HWY_NAMESPACE;
-using nhwc::kPatch;
-using nhwc::kPoints;
+using nhwc::kTileSide;
 using nhwc::PointBlock;
 using nhwc::TileGrid;
 using nhwc::TilePlace;
 using D = hn::CappedTag<float, kNhwcTile>;
 using V = hn::Vec<D>;
 
-constexpr int kSide = static_cast<int>(kPatch);
 constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
 
-// All but the last three lines are exact in float.
-constexpr float kA = 5.0f / 8, kB = 3.0f / 2, kA2 = kA * kA, kB2 = kB * kB;
-constexpr float kA3 = kA2 * kA, kB3 = kB2 * kB, kA4 = kA2 * kA2, kB4 = kB2 * kB2;
-constexpr float kSum = kA2 + kB2, kProduct = kA2 * kB2;
-constexpr double kExactA2 = 25.0 / 64, kExactB2 = 9.0 / 4;
-constexpr auto kNormZero = static_cast<float>(1 / (kExactA2 * kExactB2));
-constexpr auto kNormA = static_cast<float>(1 / (2 * kExactA2 * (kExactA2 - kExactB2)));
-constexpr auto kNormB = static_cast<float>(1 / (2 * kExactB2 * (kExactB2 - kExactA2)));
-
-/// B^T: a source at the points.
-struct Source {
-  static constexpr int kFrom = kSide, kTo = kSide;
-  static HWY_INLINE void apply(const V (&x)[kFrom], V (&p)[kTo]) {
-    const D d;
-    const V a = hn::Set(d, kA), b = hn::Set(d, kB), a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
-    const V sum = hn::Set(d, kSum), product = hn::Set(d, kProduct);
-    p[0] = hn::MulAdd(x[0], product, hn::NegMulAdd(x[2], sum, x[4]));
-    const V even_a = hn::NegMulAdd(x[2], b2, x[4]), odd_a = hn::NegMulAdd(x[1], b2, x[3]);
-    p[1] = hn::MulAdd(odd_a, a, even_a);
-    p[2] = hn::NegMulAdd(odd_a, a, even_a);
-    const V even_b = hn::NegMulAdd(x[2], a2, x[4]), odd_b = hn::NegMulAdd(x[1], a2, x[3]);
-    p[3] = hn::MulAdd(odd_b, b, even_b);
-    p[4] = hn::NegMulAdd(odd_b, b, even_b);
-    p[5] = hn::MulAdd(x[1], product, hn::NegMulAdd(x[3], sum, x[5]));
-  }
-};
-
-/// The other matrices, for kernels kTaps wide: Kernel is G, Outputs A^T, Gradient A, Weights G^T.
+/// The pairs of points: few digits, so that their powers and products are exact in float.
 template <int kTaps>
-struct Matrices;
-
+struct Roots;
 template <>
-struct Matrices<3> {
-  static constexpr int kOutputs = 4;
-
-  /// A kernel at the points.
-  struct Kernel {
-    static constexpr int kFrom = 3, kTo = kSide;
-    static HWY_INLINE void apply(const V (&g)[kFrom], V (&p)[kTo]) {
-      const D d;
-      const V norm_a = hn::Set(d, kNormA), norm_b = hn::Set(d, kNormB);
-      const V even_a = hn::MulAdd(g[2], hn::Set(d, kA2), g[0]),
-              even_b = hn::MulAdd(g[2], hn::Set(d, kB2), g[0]);
-      p[0] = hn::Mul(g[0], hn::Set(d, kNormZero));
-      p[1] = hn::Mul(hn::MulAdd(g[1], hn::Set(d, kA), even_a), norm_a);
-      p[2] = hn::Mul(hn::NegMulAdd(g[1], hn::Set(d, kA), even_a), norm_a);
-      p[3] = hn::Mul(hn::MulAdd(g[1], hn::Set(d, kB), even_b), norm_b);
-      p[4] = hn::Mul(hn::NegMulAdd(g[1], hn::Set(d, kB), even_b), norm_b);
-      p[5] = g[2];
-    }
-  };
-
-  /// Outputs from products.
-  struct Outputs {
-    static constexpr int kFrom = kSide, kTo = kOutputs;
-    static HWY_INLINE void apply(const V (&p)[kFrom], V (&y)[kTo]) {
-      const D d;
-      const V sum_a = hn::Add(p[1], p[2]), sum_b = hn::Add(p[3], p[4]);
-      const V difference_a = hn::Sub(p[1], p[2]), difference_b = hn::Sub(p[3], p[4]);
-      y[0] = hn::Add(hn::Add(p[0], sum_a), sum_b);
-      y[1] = hn::MulAdd(difference_b, hn::Set(d, kB), hn::Mul(difference_a, hn::Set(d, kA)));
-      y[2] = hn::MulAdd(sum_b, hn::Set(d, kB2), hn::Mul(sum_a, hn::Set(d, kA2)));
-      y[3] = hn::MulAdd(difference_b, hn::Set(d, kB3), hn::MulAdd(difference_a, hn::Set(d, kA3), p[5]));
-    }
-  };
-
-  /// The gradient of outputs at the points.
-  struct Gradient {
-    static constexpr int kFrom = kOutputs, kTo = kSide;
-    static HWY_INLINE void apply(const V (&y)[kFrom], V (&p)[kTo]) {
-      const D d;
-      const V a = hn::Set(d, kA), b = hn::Set(d, kB), a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
-      const V even_a = hn::MulAdd(y[2], a2, y[0]), odd_a = hn::MulAdd(y[3], a2, y[1]);
-      const V even_b = hn::MulAdd(y[2], b2, y[0]), odd_b = hn::MulAdd(y[3], b2, y[1]);
-      p[0] = y[0];
-      p[1] = hn::MulAdd(odd_a, a, even_a);
-      p[2] = hn::NegMulAdd(odd_a, a, even_a);
-      p[3] = hn::MulAdd(odd_b, b, even_b);
-      p[4] = hn::NegMulAdd(odd_b, b, even_b);
-      p[5] = y[3];
-    }
-  };
-
-  /// The gradient of weights from its values at the points.
-  struct Weights {
-    static constexpr int kFrom = kSide, kTo = 3;
-    static HWY_INLINE void apply(const V (&p)[kFrom], V (&g)[kTo]) {
-      const D d;
-      const V norm_a = hn::Set(d, kNormA), norm_b = hn::Set(d, kNormB);
-      const V sum_a = hn::Mul(hn::Add(p[1], p[2]), norm_a), sum_b = hn::Mul(hn::Add(p[3], p[4]), norm_b);
-      const V difference_a = hn::Mul(hn::Sub(p[1], p[2]), norm_a);
-      const V difference_b = hn::Mul(hn::Sub(p[3], p[4]), norm_b);
-      g[0] = hn::Add(hn::MulAdd(p[0], hn::Set(d, kNormZero), sum_a), sum_b);
-      g[1] = hn::MulAdd(difference_b, hn::Set(d, kB), hn::Mul(difference_a, hn::Set(d, kA)));
-      g[2] = hn::MulAdd(sum_b, hn::Set(d, kB2), hn::MulAdd(sum_a, hn::Set(d, kA2), p[5]));
-    }
-  };
+struct Roots<3> {
+  static constexpr int kPairs = 2;
+  static constexpr double kRoot[] = {5.0 / 8, 3.0 / 2};
+};
+template <>
+struct Roots<5> {
+  static constexpr int kPairs = 3;
+  static constexpr double kRoot[] = {1.0 / 2, 1, 2};
 };
 
-template <>
-struct Matrices<5> {
-  static constexpr int kOutputs = 2;
+/// The matrices for kernels kTaps wide. Points are ordered 0, r0, -r0, r1, ..., infinity.
+template <int kTaps>
+struct Matrices {
+  static constexpr int kOutputs = static_cast<int>(kTileSide), kSide = kOutputs + kTaps - 1;
+  static constexpr int kPairs = Roots<kTaps>::kPairs;
+  static_assert(kSide == 2 * kPairs + 2);
 
-  struct Kernel {
-    static constexpr int kFrom = 5, kTo = kSide;
-    static HWY_INLINE void apply(const V (&g)[kFrom], V (&p)[kTo]) {
+  static constexpr double power(int pair, int exponent) {
+    double p = 1;
+    for (int i = 0; i < exponent; ++i) p *= Roots<kTaps>::kRoot[pair];
+    return p;
+  }
+  /// e_k of the squares of all roots but that of pair `without`: the product over them of (t - r^2) is the
+  /// sum of (-1)^k e_k t^(n-k).
+  static constexpr double symmetric(int k, int without) {
+    double e[kPairs + 1] = {1};
+    for (int i = 0; i < kPairs; ++i) {
+      if (i == without) continue;
+      for (int j = kPairs; j > 0; --j) e[j] += e[j - 1] * power(i, 2);
+    }
+    return e[k];
+  }
+  /// One over the product of a point's distances from the other ones.
+  static constexpr double norm(int pair) {
+    double product = 2 * power(pair, 2);
+    for (int i = 0; i < kPairs; ++i) {
+      if (i != pair) product *= power(pair, 2) - power(i, 2);
+    }
+    return 1 / product;
+  }
+  static constexpr double norm_of_zero() {
+    double product = 1;
+    for (int i = 0; i < kPairs; ++i) product *= -power(i, 2);
+    return 1 / product;
+  }
+
+  /// The same as tables, for loops that are unrolled.
+  struct Tables {
+    float power[kPairs][kSide], symmetric[kPairs + 1][kPairs + 1], norm[kPairs], norm_of_zero;
+  };
+  static constexpr Tables tables() {
+    Tables t{};
+    for (int pair = 0; pair < kPairs; ++pair) {
+      for (int k = 0; k < kSide; ++k) t.power[pair][k] = static_cast<float>(power(pair, k));
+      t.norm[pair] = static_cast<float>(norm(pair));
+    }
+    for (int without = 0; without <= kPairs; ++without) {
+      for (int k = 0; k <= kPairs; ++k) t.symmetric[without][k] = static_cast<float>(symmetric(k, without));
+    }
+    t.norm_of_zero = static_cast<float>(norm_of_zero());
+    return t;
+  }
+  static constexpr Tables kTables = tables();
+
+  /// The polynomial with the squares of all roots but one as its own, of the shift x: every other pixel,
+  /// from the last of `degree` + 1 down.
+  template <int kDegree>
+  static HWY_INLINE V product_of_roots(const V* x, int without) {
+    const D d;
+    V p = x[2 * kDegree];
+#pragma GCC unroll 4
+    for (int k = 1; k <= kDegree; ++k) {
+      const V e = hn::Set(d, kTables.symmetric[without][k]), pixel = x[2 * (kDegree - k)];
+      p = k % 2 ? hn::NegMulAdd(pixel, e, p) : hn::MulAdd(pixel, e, p);
+    }
+    return p;
+  }
+
+  /// B^T: a source at the points.
+  struct Source {
+    static constexpr int kFrom = kSide, kTo = kSide;
+    static HWY_INLINE void apply(const V (&x)[kFrom], V (&p)[kTo]) {
       const D d;
-      const V a = hn::Set(d, kA), b = hn::Set(d, kB), a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
-      const V norm_a = hn::Set(d, kNormA), norm_b = hn::Set(d, kNormB);
-      const V even_a = hn::MulAdd(hn::MulAdd(g[4], a2, g[2]), a2, g[0]), odd_a = hn::MulAdd(g[3], a2, g[1]);
-      const V even_b = hn::MulAdd(hn::MulAdd(g[4], b2, g[2]), b2, g[0]), odd_b = hn::MulAdd(g[3], b2, g[1]);
-      p[0] = hn::Mul(g[0], hn::Set(d, kNormZero));
-      p[1] = hn::Mul(hn::MulAdd(odd_a, a, even_a), norm_a);
-      p[2] = hn::Mul(hn::NegMulAdd(odd_a, a, even_a), norm_a);
-      p[3] = hn::Mul(hn::MulAdd(odd_b, b, even_b), norm_b);
-      p[4] = hn::Mul(hn::NegMulAdd(odd_b, b, even_b), norm_b);
-      p[5] = g[4];
+      p[0] = product_of_roots<kPairs>(x, kPairs);
+#pragma GCC unroll 4
+      for (int i = 0; i < kPairs; ++i) {
+        const V even = product_of_roots<kPairs - 1>(x + 2, i), odd = product_of_roots<kPairs - 1>(x + 1, i);
+        const V root = hn::Set(d, kTables.power[i][1]);
+        p[2 * i + 1] = hn::MulAdd(odd, root, even);
+        p[2 * i + 2] = hn::NegMulAdd(odd, root, even);
+      }
+      p[kTo - 1] = product_of_roots<kPairs>(x + 1, kPairs);
     }
   };
 
-  struct Outputs {
-    static constexpr int kFrom = kSide, kTo = kOutputs;
+  /// A polynomial at the points, each value times its norm if kNormed: G and A.
+  template <int kCoefficients, bool kNormed>
+  struct Values {
+    static constexpr int kFrom = kCoefficients, kTo = kSide;
+    static HWY_INLINE V horner(const V* x, int from, int pair) {
+      V value = x[from];
+#pragma GCC unroll 4
+      for (int k = from - 2; k >= 0; k -= 2) {
+        value = hn::MulAdd(value, hn::Set(D(), kTables.power[pair][2]), x[k]);
+      }
+      return value;
+    }
+    static HWY_INLINE void apply(const V (&x)[kFrom], V (&p)[kTo]) {
+      const D d;
+      constexpr int kEven = (kFrom - 1) / 2 * 2, kOdd = kFrom / 2 * 2 - 1;
+      p[0] = kNormed ? hn::Mul(x[0], hn::Set(d, kTables.norm_of_zero)) : x[0];
+#pragma GCC unroll 4
+      for (int i = 0; i < kPairs; ++i) {
+        const V even = horner(x, kEven, i), odd = horner(x + 1, kOdd - 1, i);
+        const V root = hn::Set(d, kTables.power[i][1]), norm = hn::Set(d, kTables.norm[i]);
+        const V plus = hn::MulAdd(odd, root, even), minus = hn::NegMulAdd(odd, root, even);
+        p[2 * i + 1] = kNormed ? hn::Mul(plus, norm) : plus;
+        p[2 * i + 2] = kNormed ? hn::Mul(minus, norm) : minus;
+      }
+      p[kTo - 1] = x[kFrom - 1];
+    }
+  };
+
+  /// The transpose of Values: A^T and G^T.
+  template <int kCoefficients, bool kNormed>
+  struct Sums {
+    static constexpr int kFrom = kSide, kTo = kCoefficients;
     static HWY_INLINE void apply(const V (&p)[kFrom], V (&y)[kTo]) {
       const D d;
-      y[0] = hn::Add(hn::Add(p[0], hn::Add(p[1], p[2])), hn::Add(p[3], p[4]));
-      y[1] = hn::MulAdd(hn::Sub(p[3], p[4]), hn::Set(d, kB),
-                        hn::MulAdd(hn::Sub(p[1], p[2]), hn::Set(d, kA), p[5]));
+      V sum[kPairs], difference[kPairs];
+#pragma GCC unroll 4
+      for (int i = 0; i < kPairs; ++i) {
+        const V norm = hn::Set(d, kTables.norm[i]);
+        sum[i] = hn::Add(p[2 * i + 1], p[2 * i + 2]);
+        difference[i] = hn::Sub(p[2 * i + 1], p[2 * i + 2]);
+        if (kNormed) sum[i] = hn::Mul(sum[i], norm), difference[i] = hn::Mul(difference[i], norm);
+      }
+      y[0] = kNormed ? hn::MulAdd(p[0], hn::Set(d, kTables.norm_of_zero), sum[0]) : hn::Add(p[0], sum[0]);
+#pragma GCC unroll 4
+      for (int i = 1; i < kPairs; ++i) y[0] = hn::Add(y[0], sum[i]);
+#pragma GCC unroll 8
+      for (int k = 1; k < kTo; ++k) {
+        const V power = hn::Set(d, kTables.power[0][k]), first = k % 2 ? difference[0] : sum[0];
+        y[k] = k + 1 < kTo ? hn::Mul(first, power) : hn::MulAdd(first, power, p[kFrom - 1]);
+#pragma GCC unroll 4
+        for (int i = 1; i < kPairs; ++i) {
+          y[k] = hn::MulAdd(k % 2 ? difference[i] : sum[i], hn::Set(d, kTables.power[i][k]), y[k]);
+        }
+      }
     }
   };
 
-  struct Gradient {
-    static constexpr int kFrom = kOutputs, kTo = kSide;
-    static HWY_INLINE void apply(const V (&y)[kFrom], V (&p)[kTo]) {
-      const D d;
-      const V a = hn::Set(d, kA), b = hn::Set(d, kB);
-      p[0] = y[0];
-      p[1] = hn::MulAdd(y[1], a, y[0]);
-      p[2] = hn::NegMulAdd(y[1], a, y[0]);
-      p[3] = hn::MulAdd(y[1], b, y[0]);
-      p[4] = hn::NegMulAdd(y[1], b, y[0]);
-      p[5] = y[1];
-    }
-  };
-
-  struct Weights {
-    static constexpr int kFrom = kSide, kTo = 5;
-    static HWY_INLINE void apply(const V (&p)[kFrom], V (&g)[kTo]) {
-      const D d;
-      const V norm_a = hn::Set(d, kNormA), norm_b = hn::Set(d, kNormB);
-      const V sum_a = hn::Mul(hn::Add(p[1], p[2]), norm_a), sum_b = hn::Mul(hn::Add(p[3], p[4]), norm_b);
-      const V difference_a = hn::Mul(hn::Sub(p[1], p[2]), norm_a);
-      const V difference_b = hn::Mul(hn::Sub(p[3], p[4]), norm_b);
-      g[0] = hn::Add(hn::MulAdd(p[0], hn::Set(d, kNormZero), sum_a), sum_b);
-      g[1] = hn::MulAdd(difference_b, hn::Set(d, kB), hn::Mul(difference_a, hn::Set(d, kA)));
-      g[2] = hn::MulAdd(sum_b, hn::Set(d, kB2), hn::Mul(sum_a, hn::Set(d, kA2)));
-      g[3] = hn::MulAdd(difference_b, hn::Set(d, kB3), hn::Mul(difference_a, hn::Set(d, kA3)));
-      g[4] = hn::MulAdd(sum_b, hn::Set(d, kB4), hn::MulAdd(sum_a, hn::Set(d, kA4), p[5]));
-    }
-  };
+  using Kernel = Values<kTaps, true>;        ///< G: a kernel at the points
+  using Outputs = Sums<kOutputs, false>;     ///< A^T: outputs from products
+  using Gradient = Values<kOutputs, false>;  ///< A: the gradient of outputs at the points
+  using Weights = Sums<kTaps, true>;         ///< G^T: the gradient of weights from its values at the points
 };
 
 /// 16 channels of a square of pixels or values: (row, col) lies at data + row * row_step + col * col_step.
@@ -205,7 +204,7 @@ struct Square {
 };
 
 /// `to` = the matrix M applied to `from` along both axes, for one vector of channels. Loops, as 72 addresses
-/// at once would not fit the registers.
+/// and more would not fit the registers.
 template <class M>
 HWY_INLINE void along_both(const Square<const float>& from, const Square<float>& to) {
   const D d;
@@ -288,21 +287,18 @@ HWY_INLINE void fetch(const Images& image, int64_t size, int64_t row, int64_t co
   }
 }
 
-/// sum += the sum of kSize x kSize pixels, 2 or 4, for 16 channels.
-template <int kSize>
+/// sum += the sum of 4 x 4 pixels, for 16 channels.
 HWY_INLINE void add_pixels(const Square<const float>& dy, float* sum) {
+  static_assert(kTileSide == 4);
   const D d;
   for (int64_t v = 0; v < kNhwcTile; v += kLanes) {
-    V rows[kSize];
-    for (int r = 0; r < kSize; ++r) {
+    V rows[kTileSide];
+    for (int r = 0; r < kTileSide; ++r) {
       const float* const row = dy.data + r * dy.row_step + v;
-      rows[r] = hn::Add(hn::LoadU(d, row), hn::LoadU(d, row + dy.col_step));
-      if constexpr (kSize == 4)
-        rows[r] = hn::Add(rows[r],
-                          hn::Add(hn::LoadU(d, row + 2 * dy.col_step), hn::LoadU(d, row + 3 * dy.col_step)));
+      rows[r] = hn::Add(hn::Add(hn::LoadU(d, row), hn::LoadU(d, row + dy.col_step)),
+                        hn::Add(hn::LoadU(d, row + 2 * dy.col_step), hn::LoadU(d, row + 3 * dy.col_step)));
     }
-    V all = hn::Add(rows[0], rows[1]);
-    if constexpr (kSize == 4) all = hn::Add(all, hn::Add(rows[2], rows[3]));
+    const V all = hn::Add(hn::Add(rows[0], rows[1]), hn::Add(rows[2], rows[3]));
     hn::Store(hn::Add(hn::Load(d, sum + v), all), d, sum + v);
   }
 }
@@ -336,9 +332,9 @@ void tiles_at_points(const TileGrid& g, const Images& images, int64_t pad_top, i
               (more ? c + 1 : c0) * kNhwcTile);
         const Square<const float> from = square<M::kFrom>(images.of(place.image), place.row - pad_top,
                                                           place.col - pad_left, c * kNhwcTile, edge);
-        transform<M>(from, {at, kPatch * block.point_step(), block.point_step()});
-        if constexpr (M::kFrom < kSide) {
-          if (sums) add_pixels<M::kFrom>(from, sums + (c - c0) * kNhwcTile);
+        transform<M>(from, {at, M::kTo * block.point_step(), block.point_step()});
+        if constexpr (M::kFrom == kTileSide) {
+          if (sums) add_pixels(from, sums + (c - c0) * kNhwcTile);
         }
       }
     }
@@ -348,8 +344,9 @@ void tiles_at_points(const TileGrid& g, const Images& images, int64_t pad_top, i
 /// The source of tiles [tile0, tile1).
 HWY_MAYBE_UNUSED static void source_points(const TileGrid& g, const float* source, int64_t tile0,
                                            int64_t tile1, const PointBlock& block) {
-  tiles_at_points<Source>(g, {source, g.ih, g.iw, g.in}, g.pad_top, g.pad_left, tile0, tile1, 0, g.in_tiles(),
-                          block, nullptr);
+  const auto points =
+      g.taps == 3 ? tiles_at_points<Matrices<3>::Source> : tiles_at_points<Matrices<5>::Source>;
+  points(g, {source, g.ih, g.iw, g.in}, g.pad_top, g.pad_left, tile0, tile1, 0, g.in_tiles(), block, nullptr);
 }
 
 }  // namespace unfold::HWY_NAMESPACE::winograd

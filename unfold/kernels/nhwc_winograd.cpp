@@ -44,8 +44,8 @@ struct WinogradBlock {
   WinogradBlock(const TileGrid& g, int64_t images, float* scratch) {
     const bool far = g.in * g.out > 96 * 1024;
     const int64_t tiles = std::min<int64_t>(far ? 128 : 48, images * g.rows() * g.cols());
-    values = {nullptr, g.in_tiles(), tiles};
-    products = {nullptr, std::min<int64_t>(far ? 32 : 4, g.out_tiles()), tiles};
+    values = {nullptr, g.points(), g.in_tiles(), tiles};
+    products = {nullptr, g.points(), std::min<int64_t>(far ? 32 : 4, g.out_tiles()), tiles};
     Carver carver(scratch);
     values.data = carver.take<float>(values.floats());
     products.data = carver.take<float>(products.floats());
@@ -143,14 +143,15 @@ constexpr ProductFunctions kProducts1 = products<1>(Tiles()), kProducts2 = produ
 /// so that their weights, and the next ones, stay in the first-level cache while the tiles pass.
 void block_products(const nhwc::WinogradCall& call, const nhwc::WinogradBlock& block, int64_t tiles,
                     int64_t tile0, int64_t tile1) {
-  const PointWeights weights(call.g.in);
+  const PointWeights weights(call.g);
+  const int64_t points = call.g.points();
   const int64_t parts = nhwc::divide_up(tiles, kMostTiles), small = tiles / parts, larger = tiles % parts;
   const int64_t all = block.values.channel_tiles;
   const auto weights_at = [&](int64_t point, int64_t tile, int64_t from) {
     return call.packed + tile * weights.tile_step() + point * weights.point_step() +
            from * kNhwcTile * kNhwcTile;
   };
-  for (int64_t point = 0; point < kPoints; ++point) {
+  for (int64_t point = 0; point < points; ++point) {
     for (int64_t tile = tile0; tile < tile1;) {
       const int64_t panels = tile1 - tile >= kPanels ? kPanels : 1;
       for (int64_t from = 0; from < all; from += kDepth) {
@@ -165,7 +166,7 @@ void block_products(const nhwc::WinogradCall& call, const nhwc::WinogradBlock& b
                (tile - tile0) * block.products.channel_step();
         p.to_panel = block.products.channel_step();
         p.add = from > 0;
-        nhwc::AheadWeights ahead{weights_at(std::min(point + 1, kPoints - 1), tile0, 0), p.w_panel, panels};
+        nhwc::AheadWeights ahead{weights_at(std::min(point + 1, points - 1), tile0, 0), p.w_panel, panels};
         if (next < all) {
           ahead.w = weights_at(point, tile, next);
         } else if (tile + panels < tile1) {
@@ -190,7 +191,7 @@ void block_products(const nhwc::WinogradCall& call, const nhwc::WinogradBlock& b
 template <int kTaps>
 void block_outputs(const nhwc::WinogradCall& call, const nhwc::PointBlock& products, const float* from,
                    int64_t tile0, int64_t tile1, int64_t channel_tile) {
-  constexpr int kOutputs = Matrices<kTaps>::kOutputs;
+  using Outputs = typename Matrices<kTaps>::Outputs;
   const D d;
   const TileGrid& g = call.g;
   const int64_t channel = channel_tile * kNhwcTile, width = std::min(kNhwcTile, g.out - channel);
@@ -198,17 +199,16 @@ void block_outputs(const nhwc::WinogradCall& call, const nhwc::PointBlock& produ
   if (call.bias) std::copy_n(call.bias + channel, width, bias);
   const bool relu = call.epilogue == NhwcEpilogue::relu;
   const bool streams = call.streams && width == kNhwcTile;
-  HWY_ALIGN float y[kOutputs * kOutputs * kNhwcTile];
+  HWY_ALIGN float y[kTileSide * kTileSide * kNhwcTile];
   for (int64_t t = tile0; t < tile1; ++t, from += kNhwcTile) {
     const TilePlace at = nhwc::place_of(g, t);
-    transform<typename Matrices<kTaps>::Outputs>(
-        {from, kPatch * products.point_step(), products.point_step()}, {y, kOutputs * kNhwcTile, kNhwcTile});
-    const int64_t rows = std::min<int64_t>(kOutputs, g.oh - at.row);
-    const int64_t cols = std::min<int64_t>(kOutputs, g.ow - at.col);
+    transform<Outputs>({from, Outputs::kFrom * products.point_step(), products.point_step()},
+                       {y, kTileSide * kNhwcTile, kNhwcTile});
+    const int64_t rows = std::min(kTileSide, g.oh - at.row), cols = std::min(kTileSide, g.ow - at.col);
     float* const out = call.out + ((at.image * g.oh + at.row) * g.ow + at.col) * g.out + channel;
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t c = 0; c < cols; ++c) {
-        float* const tile = y + (r * kOutputs + c) * kNhwcTile;
+        float* const tile = y + (r * kTileSide + c) * kNhwcTile;
         float* const to = out + (r * g.ow + c) * g.out;
         for (int64_t v = 0; v < kNhwcTile; v += kLanes) {
           V value = hn::Add(hn::Load(d, tile + v), hn::Load(d, bias + v));
@@ -290,8 +290,8 @@ bool nhwc_winograd_suits(const Conv2dShape& s) {
   // the changes to the points and back, which cost about 13 products of a pair of channels each.
   const auto saved = [](const TileGrid& g) {
     return static_cast<double>(g.oh * g.ow * g.taps * g.taps * g.in * g.out) /
-           static_cast<double>(g.rows() * g.cols() * nhwc::kPoints * g.in_tiles() * g.out_tiles() *
-                               kNhwcTile * kNhwcTile);
+           static_cast<double>(g.rows() * g.cols() * g.points() * g.in_tiles() * g.out_tiles() * kNhwcTile *
+                               kNhwcTile);
   };
   const double changes = 13.0 / static_cast<double>(s.ic) + 13.0 / static_cast<double>(s.oc);
   return std::min(saved(TileGrid::forward(s)), saved(TileGrid::backward(s))) > 1.3 * (1 + changes);

@@ -29,15 +29,16 @@ struct TileGroups {
   explicit TileGroups(const TileGrid& g) {
     const auto evenly = [](int64_t all, int64_t at_most) { return divide_up(all, divide_up(all, at_most)); };
     const int64_t image = g.rows() * g.cols();
-    if (g.cols() > kNhwcWinogradGroup) {
-      most = evenly(g.cols(), kNhwcWinogradGroup);
+    const int64_t limit = g.taps == 3 ? kNhwcWinogradGroup3x3 : kNhwcWinogradGroup5x5;
+    if (g.cols() > limit) {
+      most = evenly(g.cols(), limit);
       within = g.cols();
-    } else if (2 * image > kNhwcWinogradGroup) {
-      most = evenly(g.rows(), kNhwcWinogradGroup / g.cols()) * g.cols();
+    } else if (2 * image > limit) {
+      most = evenly(g.rows(), limit / g.cols()) * g.cols();
       within = image;
     } else {
       int64_t images = 16;
-      while (images * image > kNhwcWinogradGroup) images /= 2;
+      while (images * image > limit) images /= 2;
       most = images * image;
       within = 0;
     }
@@ -68,12 +69,12 @@ struct WeightBlock {
     // Every block of channel tiles walks all groups. With one group that costs nothing, and the sums of few
     // tiles stay in a near cache until they are turned back.
     const int64_t channel_tiles = std::min<int64_t>(tiles > most ? 16 : 2, g.out_tiles());
-    values = {nullptr, g.in_tiles(), most};
-    gradients = {nullptr, channel_tiles, most};
+    values = {nullptr, g.points(), g.in_tiles(), most};
+    gradients = {nullptr, g.points(), channel_tiles, most};
     Carver carver(scratch);
     values.data = carver.take<float>(values.floats());
     gradients.data = carver.take<float>(gradients.floats());
-    sums = carver.take<float>(channel_tiles * PointWeights(g.in).tile_step());
+    sums = carver.take<float>(channel_tiles * PointWeights(g).tile_step());
     bias = carver.take<float>(channel_tiles * kNhwcTile);
     group_bias = carver.take<float>(channel_tiles * kNhwcTile);
     floats = carver.floats();
@@ -172,8 +173,8 @@ void add_vector(int64_t count, const float* from, float* to) {
 /// A group's products of all input channels with channel tiles [0, channel_tiles) of the block.
 void group_products(const TileGrid& g, const nhwc::WeightBlock& block, int64_t tiles, int64_t channel_tiles,
                     bool add) {
-  const PointWeights sums(g.in);
-  for (int64_t point = 0; point < kPoints; ++point) {
+  const PointWeights sums(g);
+  for (int64_t point = 0; point < g.points(); ++point) {
     for (int64_t in = 0; in < g.in_tiles(); ++in) {
       const int64_t rows = std::min(kNhwcTile, g.in - in * kNhwcTile);
       const int64_t parts = nhwc::divide_up(rows, kMostRows), small = rows / parts, larger = rows % parts;
@@ -204,17 +205,18 @@ void group_products(const TileGrid& g, const nhwc::WeightBlock& block, int64_t t
 /// Adds one channel tile's sums to dw, from the tile's first output channel.
 template <int64_t kTaps>
 void add_weights(const TileGrid& g, const float* sums, int64_t lanes, float* dw) {
+  using Weights = typename Matrices<kTaps>::Weights;
   constexpr int64_t kKernel = kTaps * kTaps, kAhead = 4;
-  const PointWeights weights(g.in);
+  const PointWeights weights(g);
   HWY_ALIGN float taps[kNhwcTile * kKernel * kNhwcTile];  // [ic][kh][kw][16]
   for (int64_t in = 0; in < g.in; in += kNhwcTile) {
     const int64_t count = std::min(kNhwcTile, g.in - in);
     for (int64_t i = 0; i < count; ++i) {
-      for (int64_t point = 0; point < kPoints; ++point) {  // 36 streams are too many to be foreseen
+      for (int64_t point = 0; point < g.points(); ++point) {  // so many streams are not foreseen
         hwy::Prefetch(sums + point * weights.point_step() + (in + i + kAhead) * kNhwcTile);
       }
-      transform<typename Matrices<kTaps>::Weights>(
-          {sums + (in + i) * kNhwcTile, kPatch * weights.point_step(), weights.point_step()},
+      transform<Weights>(
+          {sums + (in + i) * kNhwcTile, Weights::kFrom * weights.point_step(), weights.point_step()},
           {taps + i * kKernel * kNhwcTile, kTaps * kNhwcTile, kNhwcTile});
     }
     add_tile(taps, {1, 0}, g.in * kKernel, lanes, count * kKernel, dw + in * kKernel);
@@ -243,9 +245,9 @@ void NhwcWinogradWeights(const nhwc::WinogradWeightCall& call, const nhwc::Weigh
     }
     for (int64_t c = c0; c < c1; ++c) {
       const int64_t lanes = std::min(kNhwcTile, g.out - c * kNhwcTile);
-      (g.taps == 3 ? add_weights<3>
-                   : add_weights<5>)(g, block.sums + (c - c0) * PointWeights(g.in).tile_step(), lanes,
-                                     call.dw + c * kNhwcTile * g.in * g.taps * g.taps);
+      (g.taps == 3 ? add_weights<3> : add_weights<5>)(g, block.sums + (c - c0) * PointWeights(g).tile_step(),
+                                                      lanes,
+                                                      call.dw + c * kNhwcTile * g.in * g.taps * g.taps);
       if (call.db) add_vector(lanes, block.bias + (c - c0) * kNhwcTile, call.db + c * kNhwcTile);
     }
   }

@@ -225,7 +225,7 @@ template <NhwcEpilogue kEpilogue>
 constexpr Implementation<float> kNhwcWinograd = {
     .name = kEpilogue == NhwcEpilogue::relu ? "conv2d+relu/nhwc-winograd" : "conv2d/nhwc-winograd",
     .engine = Engine::fast,
-    .numerics = "winograd F(4x4,3x3) F(2x2,5x5) dw=tiles<=208",
+    .numerics = "winograd F(4x4,3x3) dw=tiles<=208 F(4x4,5x5) dw=tiles<=52",
     .forward = nhwc_winograd_part_forward<kEpilogue>,
     .backward_data = nhwc_winograd_part_backward_data,
     .backward_weights = nhwc_winograd_part_backward_weights,
