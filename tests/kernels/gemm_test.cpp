@@ -13,8 +13,9 @@
 using namespace unfold;
 
 TEST_CASE("the product equals its naive twin for every start, stride, tail and target") {
-  const int64_t sizes[][3] = {{1, 1, 1},      {6, 16, 25},   {7, 17, 3},     {13, 31, 9},  {5, 8, 0},
-                              {150, 100, 16}, {33, 49, 300}, {121, 40, 520}, {6, 784, 25}, {64, 3, 257}};
+  const int64_t sizes[][3] = {{1, 1, 1},      {6, 16, 25},     {7, 17, 3},     {13, 31, 9},  {5, 8, 0},
+                              {150, 100, 16}, {33, 49, 300},   {121, 40, 520}, {6, 784, 25}, {64, 3, 257},
+                              {8, 1100, 97},  {16, 1040, 100}, {32, 1025, 49}};
   const auto ran = test::on_every_target([&](const std::string& target) {
     CAPTURE(target);
     Random random(1, "gemm");

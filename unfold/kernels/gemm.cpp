@@ -32,8 +32,11 @@ constexpr int kRows = 6;
 
 constexpr int64_t kBlockK = 256;  // a packed panel of B (kBlockK x 2 vectors) stays in the first-level cache
 constexpr int64_t kNarrowBlockK = 2048;  // of one panel alone: A is read once, and long rows are foreseen
-constexpr int64_t kBlockM = 120;         // that many rows of A per block stay in the second level
-constexpr int64_t kPackFrom = 32;        // rows of C from which copying a panel of B pays for itself
+// With few rows of C B comes from memory, once. Its rows, of at least kFarRow floats, lie in pages of their
+// own, of which a processor foresees the next lines of a few only.
+constexpr int64_t kFewRows = 32, kFarRow = 1024, kFarBlockK = 48;
+constexpr int64_t kBlockM = 120;  // that many rows of A per block stay in the second level
+constexpr int64_t kPackFrom = 9;  // rows of C from which copying a panel of B pays for itself
 
 /// One product of a tile: rows x (vectors*lanes) of C, in one pass over k.
 struct Tile {
@@ -162,7 +165,9 @@ void pack_panel(const float* b, int64_t b_row, int64_t k, int64_t width, int64_t
 
 void Product(const Gemm& g, float* scratch) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
-  int64_t block_k = g.n <= kVectors * lanes ? kNarrowBlockK : kBlockK;
+  int64_t block_k = kBlockK;
+  if (g.n <= kVectors * lanes) block_k = kNarrowBlockK;
+  if (g.m <= kFewRows && g.b_row >= kFarRow) block_k = kFarBlockK;
   // A sum that is added to C at its end must not be cut: its K runs in one pass.
   if (g.start == GemmStart::add) block_k = std::max<int64_t>(g.k, 1);
   // What is read again must stay.

@@ -11,6 +11,13 @@
 namespace unfold {
 namespace {
 
+/// value, or 0 in place of what fell out; without a branch, which half of the time would be foreseen wrongly.
+template <class T>
+T chosen(uint8_t kept, T value) {
+  const T choice[] = {T{0}, value};
+  return choice[kept];
+}
+
 /// y = x or, for an element that falls out, 0, times what keeps the mean. Images begin `image_step` apart,
 /// their elements are `step` apart. `kept` is laid out as x, one byte an element.
 template <class T>
@@ -24,10 +31,10 @@ void forward(const Op& op, const Call<T>& c, int64_t image_step, int64_t step) {
   for (int64_t i = 0; i < c.n; ++i) {
     const int64_t sample = draws.samples ? draws.samples[c.first + i] : c.first + i;
     Random random(draws.seed, c.name, draws.epoch, static_cast<uint64_t>(sample));
+    for (int64_t e = 0; e < c.in; ++e) kept[i * image_step + e * step] = random.bits() >= from;
     for (int64_t e = 0; e < c.in; ++e) {
       const int64_t at = i * image_step + e * step;
-      kept[at] = random.bits() >= from;
-      c.y[at] = kept[at] ? c.x[0][at] * scale : T{0};
+      c.y[at] = chosen(kept[at], c.x[0][at] * scale);
     }
   }
 }
@@ -35,7 +42,7 @@ template <class T>
 void backward(const Op& op, const Call<T>& c, int64_t count) {
   const T scale = static_cast<T>(1 / (1 - static_cast<const Dropout&>(op).p()));
   const auto* const kept = static_cast<const uint8_t*>(c.saved);
-  for (int64_t e = 0; e < count; ++e) c.dx[e] = kept[e] ? c.dy[e] * scale : T{0};
+  for (int64_t e = 0; e < count; ++e) c.dx[e] = chosen(kept[e], c.dy[e] * scale);
 }
 
 template <class T>

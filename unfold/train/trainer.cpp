@@ -1,6 +1,7 @@
 #include "unfold/train/trainer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -25,6 +26,18 @@ double since(Clock::time_point start) {
 int64_t held_out(const Dataset& data, double split) {
   if (data.validation > 0) return data.validation;
   return static_cast<int64_t>(std::llround(static_cast<double>(data.size()) * split));
+}
+
+bool finite(const Parameters<float>& gradient, ThreadPool& pool) {
+  constexpr int64_t kPiece = 1024 * 1024;  // small networks have one, and no barrier
+  const std::span<const float> all = gradient.all();
+  const auto elements = static_cast<int64_t>(all.size());
+  std::atomic<bool> good = true;
+  pool.run((elements + kPiece - 1) / kPiece, [&](int64_t piece, int) {
+    const int64_t first = piece * kPiece;
+    if (!all_finite(std::min(kPiece, elements - first), all.data() + first)) good = false;
+  });
+  return good;
 }
 
 }  // namespace
@@ -230,9 +243,7 @@ void Trainer::step() {
     loss += results_[static_cast<size_t>(i)].loss;
     correct += results_[static_cast<size_t>(i)].predicted == labels_[static_cast<size_t>(i)];
   }
-  const std::span<const float> gradient = gradient_.all();
-  if (!std::isfinite(loss) || !all_finite(static_cast<int64_t>(gradient.size()), gradient.data()))
-    diverged(batch, fill, draws);
+  if (!std::isfinite(loss) || !finite(gradient_, pool_)) diverged(batch, fill, draws);
 
   if (position_.step % kNormSteps == 0) {
     if (position_.step == 0) position_.gradient_squares.assign(model_.parameters.table().slices().size(), 0);
