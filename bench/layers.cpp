@@ -132,17 +132,13 @@ class Ours {
   /// The parts of `rows` (0: never cut) by `tiles`, one a task.
   template <class Task>
   void each(int64_t rows, int64_t tiles, const Task& task) {
-    constexpr int64_t kPartsPerThread = 4, kLeastRows = 4, kLeastTiles = 4;
+    constexpr int64_t kPartsPerThread = 4, kLeastTiles = 4;
     int64_t parts = pool_.threads() == 1 ? 1 : kPartsPerThread * pool_.threads();
     if (rows == 0) parts = std::clamp<int64_t>(tiles / kLeastTiles, pool_.threads(), parts);
-    const bool by_rows = rows > 0 && (rows >= kLeastRows * parts || tiles < parts);
     pool_.run(parts, [&](int64_t part, int worker) {
-      const auto cut = [&](int64_t size) {
-        return std::pair(size * part / parts, size * (part + 1) / parts);
-      };
-      const auto [row0, row1] = by_rows ? cut(rows) : std::pair<int64_t, int64_t>(0, rows);
-      const auto [tile0, tile1] = by_rows ? std::pair<int64_t, int64_t>(0, tiles) : cut(tiles);
-      task(NhwcRange{row0, row1, tile0, tile1}, scratch_[static_cast<size_t>(worker)].data());
+      NhwcRange range{0, 0, tiles * part / parts, tiles * (part + 1) / parts};
+      if (rows > 0) range = nhwc_part(rows, tiles, part, parts);
+      task(range, scratch_[static_cast<size_t>(worker)].data());
     });
   }
 

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/support/layer_lists.h"
@@ -38,6 +39,32 @@ TEST_CASE("NHWC and naive agree in every bit on 2,400 geometries, all three pass
     CHECK(count >= 50);
   }
   MESSAGE(histogram);
+}
+
+TEST_CASE("NHWC: parts cover a result once, by rows or by pairs of channel tiles") {
+  int64_t by_rows = 0, by_tiles = 0, empty = 0;
+  for (const int64_t parts : {1, 4, 8, 12, 64}) {
+    for (int64_t rows = 1; rows <= 70; rows += 3) {
+      for (int64_t tiles = 1; tiles <= 33; ++tiles) {
+        std::vector<int> covered(static_cast<size_t>(rows * tiles));
+        for (int64_t part = 0; part < parts; ++part) {
+          const NhwcRange r = nhwc_part(rows, tiles, part, parts);
+          const bool whole_rows = r.row0 == 0 && r.row1 == rows;
+          CHECK((whole_rows || (r.tile0 == 0 && r.tile1 == tiles)));
+          if (r.tile1 < tiles) CHECK((r.tile1 - r.tile0) % 2 == 0);
+          by_rows += !whole_rows;
+          by_tiles += r.tile1 - r.tile0 < tiles;
+          empty += r.empty();
+          for (int64_t row = r.row0; row < r.row1; ++row) {
+            for (int64_t tile = r.tile0; tile < r.tile1; ++tile)
+              ++covered[static_cast<size_t>(row * tiles + tile)];
+          }
+        }
+        CHECK(std::count(covered.begin(), covered.end(), 1) == rows * tiles);
+      }
+    }
+  }
+  CHECK(std::min({by_rows, by_tiles, empty}) > 100);
 }
 
 TEST_CASE("NHWC and naive agree in every bit on the layers of known networks") {

@@ -51,14 +51,6 @@ struct Tile {
   bool stream;  // the start is not `add`
 };
 
-/// Keeps a pointer in a register of its own: from one pointer GCC would make more offsets than registers
-/// hold.
-HWY_INLINE void Opaque([[maybe_unused]] const float*& p) {
-#if HWY_COMPILER_GCC_ACTUAL
-  asm("" : "+r"(p));
-#endif
-}
-
 template <int kTileRows, int kTileVectors>
 void tile(const Tile& t) {
   const D d;
@@ -90,7 +82,7 @@ void tile(const Tile& t) {
 #pragma GCC unroll 3
     for (int i = 0; i < kBases; ++i) {
       a[i] += t.a_col;
-      Opaque(a[i]);
+      opaque(a[i]);
     }
   }
 #pragma GCC unroll 16

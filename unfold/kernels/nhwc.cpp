@@ -30,6 +30,14 @@ void gather(const nhwc::GatherCall& call) {
 
 }  // namespace
 
+NhwcRange nhwc_part(int64_t rows, int64_t tiles, int64_t part, int64_t parts) {
+  constexpr int64_t kLeastRows = 4;
+  const auto cut = [=](int64_t size, int64_t at) { return size * at / parts; };
+  if (rows >= kLeastRows * parts || tiles < parts) return {cut(rows, part), cut(rows, part + 1), 0, tiles};
+  const int64_t pairs = (tiles + 1) / 2;
+  return {0, rows, 2 * cut(pairs, part), std::min(tiles, 2 * cut(pairs, part + 1))};
+}
+
 int64_t nhwc_output_tiles(const Conv2dShape& s) {
   return Gathering::forward(s).tiles();
 }
@@ -67,12 +75,14 @@ int64_t nhwc_backward_data_scratch(const Conv2dShape& s) {
 
 void nhwc_forward(const Conv2dShape& s, const NhwcRange& range, const float* x, const float* packed,
                   const float* b, NhwcEpilogue epilogue, float* y, float* scratch) {
+  if (range.empty()) return;
   gather({Gathering::forward(s), range, x, packed, b, epilogue, y, scratch,
           too_far(y, s.n * s.y_image(), s.group_oc())});
 }
 
 void nhwc_backward_data(const Conv2dShape& s, const NhwcRange& range, const float* turned, const float* dy,
                         float* dx, float* scratch) {
+  if (range.empty()) return;
   gather({Gathering::backward(s), range, dy, turned, nullptr, NhwcEpilogue::none, dx, scratch,
           too_far(dx, s.n * s.x_image(), s.group_ic())});
 }

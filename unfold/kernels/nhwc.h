@@ -42,7 +42,13 @@ inline constexpr int64_t kNhwcGroupPixels = 208;
 struct NhwcRange {
   int64_t row0 = 0, row1 = 0;
   int64_t tile0 = 0, tile1 = 0;
+  bool empty() const { return row0 == row1 || tile0 == tile1; }
 };
+
+/// Part `part` of `parts` of a result of so many rows and channel tiles: a range of rows or, where there are
+/// few and weights would be loaded for too little work, of channel tiles in pairs, which are computed
+/// together. It may be empty. No cut changes a bit.
+NhwcRange nhwc_part(int64_t rows, int64_t tiles, int64_t part, int64_t parts);
 
 enum class NhwcEpilogue { none, relu };
 

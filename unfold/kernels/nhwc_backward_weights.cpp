@@ -71,6 +71,7 @@ void wide_tile(const Tile& t) {
   for (const Point* point = t.points; point != t.points + t.point_count; ++point) {
     const float* x = point->x + t.x_at;
     const float* dy = point->dy;
+    opaque(x);
     hn::Vec<Full> dyv[kVectors];
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {

@@ -101,6 +101,10 @@ HWY_INLINE void store(const Tile& t, hn::Vec<Full> (&sum)[kPixels][kVectors]) {
   }
 }
 
+/// Pointers to sources that have a register of their own. The others are read from memory where they are
+/// needed: the compiler would keep some in vector registers, and their way back takes an FMA's port.
+constexpr int kHeldPointers = 9;
+
 /// Every value of the source meets a row of weights: a product of matrices whose left one is a list of
 /// pointers.
 template <int kPixels, int kTilePanels>
@@ -111,13 +115,16 @@ void wide_tile(const Tile& t) {
   constexpr int kVectors = kPanelVectors * kTilePanels;
   hn::Vec<Full> sum[kPixels][kVectors];
   load<kPixels, kVectors>(t, sum);
-  const float* from[kPixels];
+  constexpr int kHeld = std::min(kPixels, kHeldPointers);
+  const float* held[kHeld];
 #pragma GCC unroll 16
-  for (int p = 0; p < kPixels; ++p) from[p] = t.from[p] + t.from_at;
+  for (int p = 0; p < kHeld; ++p) held[p] = t.from[p];
+  const float* const* others = t.from;
   for (const Run* run = t.runs; run != t.runs + t.run_count; ++run) {
     const float* w = t.w + run->w * kNhwcTile;
-    const int64_t end = run->source + run->length;
-    for (int64_t i = run->source; i < end; ++i, w += kNhwcTile) {
+    const int64_t first = t.from_at + run->source, end = first + run->length;
+    for (int64_t i = first; i < end; ++i, w += kNhwcTile) {
+      opaque(others);
       hn::Vec<Full> wv[kVectors];
 #pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) {
@@ -125,7 +132,8 @@ void wide_tile(const Tile& t) {
       }
 #pragma GCC unroll 16
       for (int p = 0; p < kPixels; ++p) {
-        const auto x = hn::Set(d, from[p][i]);
+        const float* const from = p < kHeld ? held[p] : others[p];
+        const auto x = hn::Set(d, from[i]);
 #pragma GCC unroll 16
         for (int v = 0; v < kVectors; ++v) sum[p][v] = hn::MulAdd(x, wv[v], sum[p][v]);
       }

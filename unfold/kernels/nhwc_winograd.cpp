@@ -272,6 +272,7 @@ int64_t sweep_scratch(const TileGrid& g, int64_t images) {
 }
 
 void sweep(nhwc::WinogradCall call, int64_t images) {
+  if (call.range.empty()) return;
   const TileGrid& g = call.g;
   call.streams = too_far(call.out, images * g.oh * g.ow * g.out, g.out);
   HWY_DYNAMIC_DISPATCH(NhwcWinograd)(call, nhwc::WinogradBlock(call.g, images, call.scratch));

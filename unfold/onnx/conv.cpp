@@ -165,19 +165,10 @@ void flat(Call& c, const Convolution& s, Tensor& y) {
     c.pool().run(part.n, [&](int64_t i, int) {
       nchw_to_nhwc(s.ic, s.windows.in(), x + (first + i) * in, from + i * in);
     });
-    // Ranges of rows, or of channels where there are few rows: neither can change a bit.
-    constexpr int64_t kLeastRows = 4, kPerThread = 4;
-    const int64_t rows = part.n * part.oh, tiles = nhwc_output_tiles(part),
-                  parts = kPerThread * c.pool().threads();
-    const bool by_rows = rows >= kLeastRows * parts || tiles < parts;
+    constexpr int64_t kPerThread = 4;
+    const int64_t tiles = nhwc_output_tiles(part), parts = kPerThread * c.pool().threads();
     c.pool().run(parts, [&](int64_t i, int worker) {
-      NhwcRange range{0, rows, 0, tiles};
-      if (by_rows) {
-        range.row0 = rows * i / parts, range.row1 = rows * (i + 1) / parts;
-      } else {
-        range.tile0 = tiles * i / parts, range.tile1 = tiles * (i + 1) / parts;
-      }
-      if (range.row0 == range.row1 || range.tile0 == range.tile1) return;
+      const NhwcRange range = nhwc_part(part.n * part.oh, tiles, i, parts);
       nhwc_forward(part, range, from, packed, b, NhwcEpilogue::none, to, scratch + worker * own);
     });
     c.pool().run(part.n, [&](int64_t i, int) {

@@ -118,25 +118,15 @@ int64_t winograd_scratch(const Op&, const Call<float>& c) {
   return lanes::winograd_scratch(c.window) + (c.training ? 0 : lanes::winograd_values(c.window));
 }
 
-// Layer by layer over the batch, in NHWC. A part is a range of rows of all images together, or of channels
-// where there are few rows: neither can change a bit.
-
-NhwcRange part_of(const Call<float>& c, int64_t rows, int64_t least_rows, int64_t tiles) {
-  const auto cut = [&](int64_t size, int64_t part) { return size * part / c.parts; };
-  // With fewer rows a part the weights would be loaded for too little work.
-  if (rows >= least_rows * c.parts || tiles < c.parts)
-    return {cut(rows, c.part), cut(rows, c.part + 1), 0, tiles};
-  return {0, rows, cut(tiles, c.part), cut(tiles, c.part + 1)};
-}
-constexpr int64_t kLeastRows = 4, kLeastTileRows = 4;
+// Layer by layer over the batch, in NHWC. The rows of all images together are cut into parts.
 
 template <NhwcEpilogue kEpilogue>
 void nhwc_part_forward(const Op&, const Call<float>& c) {
-  nhwc_forward(c.window, part_of(c, c.n * c.window.oh, kLeastRows, nhwc_output_tiles(c.window)), c.x[0],
+  nhwc_forward(c.window, nhwc_part(c.n * c.window.oh, nhwc_output_tiles(c.window), c.part, c.parts), c.x[0],
                c.packed, c.b, kEpilogue, c.y, c.scratch);
 }
 void nhwc_part_backward_data(const Op&, const Call<float>& c) {
-  nhwc_backward_data(c.window, part_of(c, c.n * c.window.ih, kLeastRows, nhwc_input_tiles(c.window)),
+  nhwc_backward_data(c.window, nhwc_part(c.n * c.window.ih, nhwc_input_tiles(c.window), c.part, c.parts),
                      c.packed + whole_lines(nhwc_weight_floats(c.window)), c.dy, c.dx, c.scratch);
 }
 void nhwc_part_backward_weights(const Op&, const Call<float>& c) {
@@ -177,12 +167,12 @@ void nhwc_pack(const Op&, const Call<float>& c) {
 template <NhwcEpilogue kEpilogue>
 void nhwc_winograd_part_forward(const Op&, const Call<float>& c) {
   const int64_t rows = c.n * nhwc_winograd_output_rows(c.window);
-  nhwc_winograd_forward(c.window, part_of(c, rows, kLeastTileRows, nhwc_output_tiles(c.window)), c.x[0],
+  nhwc_winograd_forward(c.window, nhwc_part(rows, nhwc_output_tiles(c.window), c.part, c.parts), c.x[0],
                         c.packed, c.b, kEpilogue, c.y, c.scratch);
 }
 void nhwc_winograd_part_backward_data(const Op&, const Call<float>& c) {
   const int64_t rows = c.n * nhwc_winograd_input_rows(c.window);
-  nhwc_winograd_backward_data(c.window, part_of(c, rows, kLeastTileRows, nhwc_input_tiles(c.window)),
+  nhwc_winograd_backward_data(c.window, nhwc_part(rows, nhwc_input_tiles(c.window), c.part, c.parts),
                               c.packed + whole_lines(nhwc_winograd_weight_floats(c.window)), c.dy, c.dx,
                               c.scratch);
 }
