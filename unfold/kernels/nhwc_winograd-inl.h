@@ -102,8 +102,8 @@ struct Matrices {
   }
   static constexpr Tables kTables = tables();
 
-  /// The polynomial with the squares of all roots but one as its own, of the shift x: every other pixel,
-  /// from the last of `degree` + 1 down.
+  /// The product of (t - r^2) over all roots but that of pair `without`, kDegree of them, where t is a shift
+  /// by two pixels: the sum of (-1)^k e_k x[2 (kDegree - k)].
   template <int kDegree>
   static HWY_INLINE V product_of_roots(const V* x, int without) {
     const D d;
